@@ -1,0 +1,48 @@
+#!/bin/bash
+# Runs sshd and dockerd, starts either again if it ends, and stops dockerd in good order.
+set -u
+
+log=/var/log/dockerd.log
+stopping=""
+
+# Where the kernel has only the second cgroup version, inner containers need the controllers,
+# and a group can hand them on only when it holds no process itself.
+if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
+    mkdir -p /sys/fs/cgroup/init
+    xargs -rn1 < /sys/fs/cgroup/cgroup.procs > /sys/fs/cgroup/init/cgroup.procs 2>/dev/null || true
+    sed -e 's/ / +/g' -e 's/^/+/' < /sys/fs/cgroup/cgroup.controllers \
+        > /sys/fs/cgroup/cgroup.subtree_control 2>/dev/null || true
+fi
+
+# A kernel without nftables still has the older tables.
+iptables -t nat -L -n >/dev/null 2>&1 \
+    || update-alternatives --set iptables /usr/sbin/iptables-legacy >/dev/null
+
+start_engine() {
+    # A killed engine leaves its pid behind, and a later one may find another process there.
+    rm -f /run/docker.pid /run/docker/containerd/containerd.pid
+    dockerd >> "$log" 2>&1 &
+    engine=$!
+}
+
+start_sshd() {
+    mkdir -p /run/sshd
+    /usr/sbin/sshd -D -e &
+    sshd=$!
+}
+
+stop() {
+    stopping=yes
+    kill -TERM "$engine" "$sshd" 2>/dev/null
+}
+trap stop TERM INT
+
+start_engine
+start_sshd
+while [ -z "$stopping" ]; do
+    wait -n
+    [ -n "$stopping" ] && break
+    kill -0 "$engine" 2>/dev/null || { sleep 1; start_engine; }
+    kill -0 "$sshd" 2>/dev/null || { sleep 1; start_sshd; }
+done
+wait "$engine"

@@ -1,0 +1,110 @@
+"""The server's container: made, started, removed."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+from lab import keys
+from lab.engine import client, container_state, docker, image_identifier
+from lab.places import HOST_KEY, LOGIN_KEY, Server
+from lab.shell import LabError, feed
+from lab.talk import archive, run
+
+# Where --privileged is refused for want of one capability, the rest is asked for by name.
+UNPRIVILEGED = (
+    "--cap-add=ALL",
+    "--cap-drop=SYS_RESOURCE",
+    "--security-opt=seccomp=unconfined",
+    "--security-opt=apparmor=unconfined",
+    "--security-opt=systempaths=unconfined",
+    "--device-cgroup-rule=a *:* rwm",
+    "--volume=/sys/fs/cgroup:/sys/fs/cgroup:rw",
+)
+
+
+def ensure_machine(server: Server) -> str:
+    """Make the container run and its engine answer; say what was done."""
+    state = container_state(server.name)
+    if state is None:
+        _create(server)
+    if state != "running":
+        docker("start", server.name, timeout=60)
+    _wait_for_engine(server)
+    done = {None: "made", "running": "found running"}.get(state, "started again")
+    return done if _is_current(server) else f"{done}, of an older image; lab.down renews it"
+
+
+def remove_machine(server: Server) -> None:
+    """Stop the container in good order, so that no control group stays behind, and remove it."""
+    if container_state(server.name):
+        docker("stop", "-t", "20", server.name, check=False, timeout=60)
+        docker("rm", "--force", "--volumes", server.name, timeout=60)
+    docker("volume", "rm", "--force", server.volume)
+
+
+def _is_current(server: Server) -> bool:
+    image = docker("container", "inspect", "--format", "{{.Image}}", server.name).stdout.strip()
+    return image == image_identifier(server.flavour.server_image)
+
+
+def _create(server: Server) -> None:
+    for port in server.ports:
+        _refuse_busy(port)
+    docker(
+        "create",
+        f"--name={server.name}",
+        f"--hostname={server.name}",
+        "--label=1001stories-lab",
+        f"--volume={server.volume}:/var/lib/docker",
+        *(f"--publish=127.0.0.1:{port}:{inner}" for port, inner in server.ports.items()),
+        *_privileges(server),
+        server.flavour.server_image,
+    )
+    _give_keys(server)
+
+
+def _privileges(server: Server) -> tuple[str, ...]:
+    attempt = docker(
+        *("run", "--rm", "--privileged", "--entrypoint=/bin/true", server.flavour.server_image),
+        check=False,
+    )
+    return ("--privileged",) if attempt.returncode == 0 else UNPRIVILEGED
+
+
+def _give_keys(server: Server) -> None:
+    host_key = f"etc/ssh/{HOST_KEY.name}"
+    for owner, files, modes in (
+        (0, {host_key: HOST_KEY.read_bytes()}, {host_key: 0o600}),
+        (1000, {"home/ubuntu/.ssh/authorized_keys": _authorized()}, {}),
+    ):
+        feed([client(), "cp", "-", f"{server.name}:/"], archive(files, modes, owner))
+
+
+def _authorized() -> bytes:
+    return (keys.public(LOGIN_KEY) + "\n").encode()
+
+
+def _refuse_busy(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise LabError(
+                f"port {port} on 127.0.0.1 is taken: set LAB_SSH_PORT, LAB_HTTP_PORT or "
+                "LAB_HTTPS_PORT to a free one"
+            ) from error
+
+
+def _wait_for_engine(server: Server, seconds: float = 40) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if run(["docker", "info"], server=server, check=False).returncode == 0:
+            return
+        if container_state(server.name) != "running":
+            break
+        time.sleep(0.3)
+    last = docker("exec", server.name, "tail", "-n", "8", "/var/log/dockerd.log", check=False)
+    log = last.stdout or docker("logs", "--tail=8", server.name, check=False).stderr
+    raise LabError(f"the engine on {server.name} does not answer; its last words:\n{log.strip()}")

@@ -1,0 +1,131 @@
+"""The site on the server: plain production, as it was before anybody deployed blue and green."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import ssl
+import time
+from pathlib import Path
+
+from lab import talk
+from lab.certificates import authority, issue
+from lab.environment import env_file
+from lab.places import (
+    CERTIFICATE_AUTHORITY,
+    DOMAIN,
+    PRODUCTION_IMAGE,
+    PROJECT,
+    PROJECT_FOLDER,
+    SITE,
+    STATE,
+    Server,
+)
+from lab.shell import LabError
+
+# The old release: it cannot read the role that the migration brings.
+OLD_RELEASE = {"RELEASE": "production", "ROLES": "LEARNER,ADMIN"}
+
+WIPE = f"""
+containers=$(docker ps -aq --filter name=^{PROJECT})
+[ -z "$containers" ] || docker rm -f -v $containers
+volumes=$(docker volume ls -q --filter name=^{PROJECT})
+[ -z "$volumes" ] || docker volume rm -f $volumes
+networks=$(docker network ls -q --filter name=^{PROJECT})
+[ -z "$networks" ] || docker network rm $networks
+images=$(docker image ls --format '{{{{.Repository}}}}:{{{{.Tag}}}}' 1001stories \
+    | grep -v -x -F {PRODUCTION_IMAGE})
+[ -z "$images" ] || docker image rm -f $images
+docker image prune -f
+sudo rm -rf {PROJECT_FOLDER} {PROJECT_FOLDER}-*
+sudo rm -rf /tmp/*1001* /tmp/pre-migration-* /tmp/deployment-*
+"""
+
+
+def wipe(server: Server) -> None:
+    """Remove the site and all that deployments have left, except the production image."""
+    talk.run(f"exec >/dev/null\n{WIPE}\ntrue", server=server, timeout=90)
+
+
+def build_production(server: Server) -> None:
+    """Build the old release on the server's own engine."""
+    arguments = [f"--build-arg={name}={value}" for name, value in OLD_RELEASE.items()]
+    talk.send(
+        server,
+        ["docker", "build", "--quiet", f"--tag={PRODUCTION_IMAGE}", *arguments, "-"],
+        talk.archive(_files(SITE / "app", "")),
+    )
+
+
+def install(server: Server) -> None:
+    """Put the site's files on the server and start it."""
+    files = {
+        "docker-compose.yml": (SITE / "docker-compose.yml").read_bytes(),
+        ".env.production": env_file(),
+        **_files(SITE / "nginx", "nginx/"),
+        **_files(SITE / "db", "db/"),
+        **_certificate(),
+    }
+    modes = {".env.production": 0o600, "nginx/ssl/privkey.pem": 0o600}
+    talk.run(["mkdir", "-p", PROJECT_FOLDER], server=server)
+    talk.send(server, ["tar", "-x", "-C", PROJECT_FOLDER], talk.archive(files, modes))
+    talk.run(f"cd {PROJECT_FOLDER} && docker-compose up -d", server=server, timeout=120)
+
+
+def is_installed(server: Server) -> bool:
+    """Whether there is a project folder."""
+    return talk.run(["test", "-d", PROJECT_FOLDER], server=server, check=False).returncode == 0
+
+
+def wait_until_public(server: Server, seconds: float = 45) -> str:
+    """Wait until the site is healthy through nginx and TLS; answer the release that it names."""
+    deadline = time.monotonic() + seconds
+    problem = ""
+    while time.monotonic() < deadline:
+        try:
+            status, release, body = fetch(server, "/api/health")
+        except OSError as error:
+            problem = str(error)
+        except http.client.HTTPException as error:
+            problem = repr(error)
+        else:
+            if status == 200 and json.loads(body).get("status") == "ok":
+                return release
+            problem = f"{status} {body[:200].decode(errors='replace')}"
+        time.sleep(0.2)
+    raise LabError(
+        f"https://127.0.0.1:{server.https_port} is not healthy after {seconds:g} s: {problem}\n"
+        "Bring plain production back with `invoke lab.reset`."
+    )
+
+
+def fetch(server: Server, path: str) -> tuple[int, str, bytes]:
+    """Get one page as a visitor would; answer its status, its release and its body."""
+    context = ssl.create_default_context(cafile=str(CERTIFICATE_AUTHORITY))
+    plain = socket.create_connection(("127.0.0.1", server.https_port), timeout=5)
+    with plain, context.wrap_socket(plain, server_hostname=DOMAIN) as secure:
+        connection = http.client.HTTPConnection(DOMAIN)
+        connection.sock = secure
+        connection.request("GET", path, headers={"Connection": "close"})
+        answer = connection.getresponse()
+        return answer.status, answer.headers.get("X-App-Release", ""), answer.read()
+
+
+def _certificate() -> dict[str, bytes]:
+    authority(STATE)
+    issued = issue(DOMAIN)
+    return {
+        "nginx/ssl/fullchain.pem": issued.fullchain.encode(),
+        "nginx/ssl/privkey.pem": issued.private_key.encode(),
+    }
+
+
+def _files(folder: Path, prefix: str) -> dict[str, bytes]:
+    """Every source file under a folder; caches and planted faults stay here."""
+    paths = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*"))}
+    return {
+        prefix + name: path.read_bytes()
+        for name, path in paths.items()
+        if path.is_file() and "__pycache__" not in name and name != "faults" and name[0] != "."
+    }
