@@ -1,0 +1,116 @@
+"""Argument lists for the docker engine. Pure: nothing is run here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+COMPOSE_PROJECT = "com.docker.compose.project"
+COMPOSE_SERVICE = "com.docker.compose.service"
+COMPOSE_FOLDER = "com.docker.compose.project.working_dir"
+
+
+def list_containers(*, label: str | None = None, value: str | None = None) -> list[str]:
+    """Ids of all containers, running or not, optionally with a label."""
+    argv = ["docker", "ps", "--all", "--quiet", "--no-trunc"]
+    if label:
+        argv += ["--filter", f"label={label}" + (f"={value}" if value is not None else "")]
+    return argv
+
+
+def inspect(*names: str) -> list[str]:
+    """Everything the engine knows of these containers, as a JSON list."""
+    return ["docker", "inspect", "--type", "container", *names]
+
+
+def inspect_image(*names: str) -> list[str]:
+    """Everything the engine knows of these images, as a JSON list."""
+    return ["docker", "inspect", "--type", "image", *names]
+
+
+def list_images(repository: str) -> list[str]:
+    """`tag<TAB>id<TAB>created` of each image of a repository."""
+    return ["docker", "images", "--no-trunc", "--format", "{{.Tag}}\t{{.ID}}", repository]
+
+
+def build(
+    context: str,
+    *,
+    tag: str,
+    dockerfile: str,
+    arguments: Mapping[str, str],
+    labels: Mapping[str, str],
+) -> list[str]:
+    """Build an image from a folder on the server."""
+    argv = ["docker", "build", "--tag", tag, "--file", f"{context}/{dockerfile}"]
+    for name, value in arguments.items():
+        argv += ["--build-arg", f"{name}={value}"]
+    for name, value in labels.items():
+        argv += ["--label", f"{name}={value}"]
+    return [*argv, context]
+
+
+def tag(image: str, name: str) -> list[str]:
+    return ["docker", "tag", image, name]
+
+
+def pull(image: str) -> list[str]:
+    return ["docker", "pull", image]
+
+
+def load() -> list[str]:
+    """Read an image from standard input."""
+    return ["docker", "load"]
+
+
+def remove_image(name: str) -> list[str]:
+    """Take one tag away; the image goes with its last tag, unless a container uses it."""
+    return ["docker", "rmi", name]
+
+
+def start(name: str) -> list[str]:
+    return ["docker", "start", name]
+
+
+def stop(name: str, grace: float) -> list[str]:
+    """SIGTERM, and `grace` seconds to finish."""
+    return ["docker", "stop", "--time", f"{grace:.0f}", name]
+
+
+def remove(name: str) -> list[str]:
+    """Remove a container, running or not; its named volumes stay."""
+    return ["docker", "rm", "--force", name]
+
+
+def rename(name: str, new_name: str) -> list[str]:
+    """Rename a container while it runs."""
+    return ["docker", "rename", name, new_name]
+
+
+def logs(name: str, *, tail: int | None = None, since: str | None = None) -> list[str]:
+    """A container's output; `since` is a time stamp or seconds such as `90s`."""
+    argv = ["docker", "logs"]
+    if tail is not None:
+        argv += ["--tail", str(tail)]
+    if since is not None:
+        argv += ["--since", since]
+    return [*argv, name]
+
+
+def execute(name: str, argv: Sequence[str], *, interactive: bool = False) -> list[str]:
+    """Run a command inside a container, never with a pty."""
+    return ["docker", "exec", *(["--interactive"] if interactive else []), name, *argv]
+
+
+def copy_into(path: str, name: str, inner_path: str) -> list[str]:
+    """Copy a file of the server into a container."""
+    return ["docker", "cp", path, f"{name}:{inner_path}"]
+
+
+def processes(name: str) -> list[str]:
+    """`pid args` of every process of a container."""
+    return ["docker", "top", name, "-eo", "pid,args"]
+
+
+def stats(*names: str) -> list[str]:
+    """One reading of memory and CPU, a JSON object a line."""
+    return ["docker", "stats", "--no-stream", "--format", "{{json .}}", *names]

@@ -1,0 +1,60 @@
+"""Argument lists for PostgreSQL's own programs, run inside the database container. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from . import docker
+
+# The container's own shell hands its own password to the program: it is in no argument list.
+_SIGNED_IN = (
+    'PGPASSWORD="${POSTGRES_PASSWORD:-$(cat "${POSTGRES_PASSWORD_FILE:-/dev/null}")}"; '
+    'export PGPASSWORD; exec "$@"'
+)
+
+
+def inside(container: str, argv: Sequence[str], *, interactive: bool = False) -> list[str]:
+    """Run one of PostgreSQL's programs in its container, signed in as the container is set up.
+
+    :param interactive: keep standard input open, for a dialogue or an archive.
+    """
+    command = ["sh", "-c", _SIGNED_IN, "sh", *argv]
+    return docker.execute(container, command, interactive=interactive)
+
+
+def read_password_file(container: str) -> list[str]:
+    """Print the file that POSTGRES_PASSWORD_FILE names, as Docker's secrets do."""
+    return docker.execute(container, ["sh", "-c", 'cat "$POSTGRES_PASSWORD_FILE"'])
+
+
+def psql(container: str, *, user: str, database: str) -> list[str]:
+    """A dialogue with psql: bare answers, no start-up file, no prompt, never a pty.
+
+    ON_ERROR_STOP stays off: after an error the session must live on, with its advisory lock.
+    Each text goes to the server as one message (`\\gexec`), so an error still ends all of it.
+    """
+    options = ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=0"]
+    argv = ["psql", *options, "-U", user, "-d", database]
+    return inside(container, argv, interactive=True)
+
+
+def dump(container: str, *, user: str, database: str, snapshot: str) -> list[str]:
+    """Write a custom-format archive to standard output, as an exported snapshot has it.
+
+    :param snapshot: from pg_export_snapshot() of a transaction that is still open.
+    """
+    options = ["--format=custom", "--compress=1", f"--snapshot={snapshot}"]
+    return inside(container, ["pg_dump", *options, "-U", user, "-d", database])
+
+
+def read_archive(container: str) -> list[str]:
+    """Read an archive on standard input to its end; `--list` passes one that was cut short."""
+    return inside(container, ["pg_restore", "--file=/dev/null"], interactive=True)
+
+
+def archive_to_sql(container: str) -> list[str]:
+    """Read an archive on standard input to its end and write it as SQL for psql.
+
+    The SQL drops what is there first, so that it can be read into the live database.
+    """
+    return inside(container, ["pg_restore", "--clean", "--if-exists", "--file=-"], interactive=True)

@@ -1,0 +1,68 @@
+"""What can go wrong, in few types: each carries its reason, evidence, state and next command."""
+
+from __future__ import annotations
+
+
+class DeployError(Exception):
+    """A task was refused or failed, and the site is as it was (exit code 1).
+
+    :param reason: one line: what failed.
+    :param evidence: what was seen, verbatim (a body, log lines, nginx's own words).
+    :param state: what state the site is in now, one line.
+    :param next_command: what to type next.
+    """
+
+    exit_code = 1
+
+    def __init__(
+        self, reason: str, *, evidence: str = "", state: str = "", next_command: str = ""
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.evidence = evidence.strip()
+        self.state = state
+        self.next_command = next_command
+
+
+class BadSettings(DeployError):
+    """A setting or an option is wrong; nothing was contacted (exit code 2)."""
+
+    exit_code = 2
+
+
+class TakenBack(DeployError):
+    """The task failed after it had changed the site, and was taken back by itself (exit code 3)."""
+
+    exit_code = 3
+
+
+class NeedsPerson(DeployError):
+    """The task cannot go on alone; the message says what for (exit code 4)."""
+
+    exit_code = 4
+
+
+class ServerUnreachable(DeployError):
+    """No SSH session: name, network, host key or sign-in."""
+
+
+class CommandFailed(DeployError):
+    """A command on the server ended with another exit code than 0.
+
+    :param command: the command line as it was run.
+    :param exit_code_seen: what it ended with (124 and 137 are a time limit's).
+    :param output: what it printed, both streams.
+    """
+
+    def __init__(self, command: str, exit_code_seen: int, output: str) -> None:
+        limit = " (time limit)" if exit_code_seen in (124, 137) else ""
+        super().__init__(
+            f"on the server, exit code {exit_code_seen}{limit}: {command}",
+            evidence=output[-4000:],
+        )
+        self.exit_code_seen = exit_code_seen
+        self.output = output
+
+
+class Interrupted(DeployError):
+    """Ctrl-C, SIGTERM or a closed terminal; the step under way is taken back."""
