@@ -1,0 +1,59 @@
+"""What a backup holds beside the database: configuration, certificates, the list of images."""
+
+from __future__ import annotations
+
+import posixpath
+
+from ..settings import Settings
+from .connection import Server
+from .containers import Container, Containers
+
+# $1 source, $2 target. What the user may not read is left out: the caller looks at what came.
+_COPY = 'umask 077; mkdir -p -- "$(dirname -- "$2")"; cp -rL -- "$1" "$2"'
+# The engine reads as root, so this also works for keys that only root may read.
+_COPY_OUT = 'umask 077; mkdir -p -- "$(dirname -- "$3")"; docker cp -L "$1:$2" "$3"'
+_IMAGES = 'umask 077; docker images --digests --no-trunc > "$1"'
+_CLOSE = 'chmod -R go-rwx -- "$1"; find "$1" -type f -exec chmod 600 -- {} +'
+
+
+def copy(server: Server, settings: Settings, containers: Containers, folder: str) -> list[str]:
+    """Copy the site's files into a backup's folder, each at 0600.
+
+    :returns: what is not there, or may not be read.
+    :raises CommandFailed: the list of images could not be written.
+    """
+    project, compose = settings.folders.project, settings.compose
+    nginx = containers.service(compose.nginx)
+    wanted = [(_in_project(project, compose.file), "compose")]
+    if compose.env_file:
+        wanted.append((_in_project(project, compose.env_file), "environment"))
+    source = _source_of(nginx, settings.nginx.config)
+    if source:
+        wanted += [(source, "nginx"), (posixpath.dirname(source), "nginx-folder")]
+    missing = []
+    for path, place in wanted:
+        target = f"{folder}/{place}"
+        if place != "nginx-folder":
+            target += f"/{posixpath.basename(path)}"
+        if not server.shell(_COPY, path, target, check=False).ok:
+            missing.append(path)
+    for path in (settings.nginx.certificate, settings.nginx.certificate_key):
+        target = f"{folder}/certificates/{posixpath.basename(path)}"
+        if not server.shell(_COPY_OUT, nginx.id, path, target, check=False).ok:
+            missing.append(f"{nginx.name}:{path}")
+    server.shell(_IMAGES, f"{folder}/images.txt")
+    server.shell(_CLOSE, folder)
+    return missing
+
+
+def _in_project(project: str, path: str) -> str:
+    return posixpath.join(project, path)
+
+
+def _source_of(container: Container, path: str) -> str | None:
+    """The server's file that the container sees at this path; the nearest mount decides."""
+    mounts = [m for m in container.mounts if path == m.target or path.startswith(m.target + "/")]
+    if not mounts:
+        return None
+    nearest = max(mounts, key=lambda mount: len(mount.target))
+    return nearest.source + path[len(nearest.target) :]

@@ -1,0 +1,305 @@
+"""Backups on the server: made from one snapshot, read to their end, and only then named."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from .. import interrupts
+from ..commands import postgres
+from ..errors import DeployError
+from ..settings import Settings
+from . import backup_files, snapshot
+from .connection import Server
+from .containers import Containers
+from .database import Database, account
+from .ledger import now, operator
+
+Kind = Literal["assessment", "pre-migration"]
+DUMP, PLAIN, MANIFEST = "database.dump", "database.sql", "manifest.json"
+ROOM = 3  # times the database's size
+
+# $1 file, the rest: a command that writes it. Its exit status is kept, and on failure no file is.
+_WRITE = """
+umask 077; out=$1; shift
+"$@" > "$out.partial" || { code=$?; rm -f -- "$out.partial"; exit $code; }
+"""
+# $1 archive, $2 file to write, the rest: a command that reads the one and prints the other.
+_READ_THROUGH = """
+umask 077; archive=$1; out=$2; shift 2
+"$@" < "$archive" > "$out"
+"""
+# Redirected output is in memory only, until it is synced. $1 is the file's last name.
+_SETTLE = 'sync -d "$1.partial" && mv -- "$1.partial" "$1" && sync -d "$1"'
+# The guide's emergency line names a glob that must match one file: former links go, and only they.
+_ONE_LINK = """
+find /tmp -maxdepth 1 -type l -name 'pre-migration-backup-*.sql' ! -name "${2##*/}" \
+    -exec rm -f -- {} +
+ln -sfn -- "$1" "$2"
+"""
+_SUMS = 'cd "$1" && find . -type f ! -name manifest.json -exec sha256sum -z -- {} +'
+_SIZES = 'cd "$1" && find . -type f ! -name manifest.json -printf "%s %P\\0"'
+# $1 folder, $2 its parent: only what is inside it goes, and the links of /tmp that lead there.
+_REMOVE = """
+case $1 in "$2"/*) ;; *) exit 3 ;; esac
+find /tmp -maxdepth 1 -type l \\( -lname "$1" -o -lname "$1/*" \\) -exec rm -f -- {} +
+rm -rf -- "$1"
+"""
+
+
+@dataclass(frozen=True)
+class BackupFile:
+    """One file of a backup."""
+
+    name: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Backup:
+    """One backup, as its manifest describes it.
+
+    :param counts: rows of each table, in the dump's own snapshot.
+    :param roles: users per role, in it too.
+    :param activity: rows inserted, updated and deleted in each table, as counted until then.
+    :param not_copied: files that could not be read or were not there.
+    """
+
+    kind: Kind
+    release: str
+    folder: str
+    link: str
+    time: str
+    who: str
+    database: str
+    version: str
+    size: int
+    lsn: str
+    counts: dict[str, int]
+    roles: dict[str, int]
+    sessions: int
+    activity: dict[str, dict[str, int]]
+    files: tuple[BackupFile, ...]
+    not_copied: tuple[str, ...] = field(default=())
+    verified: bool = True
+
+    @property
+    def name(self) -> str:
+        return posixpath.basename(self.folder)
+
+    @property
+    def dump(self) -> str:
+        """The archive's path on the server."""
+        return f"{self.folder}/{DUMP}"
+
+    @property
+    def sha256(self) -> str:
+        """The archive's checksum."""
+        return next(file.sha256 for file in self.files if file.name == DUMP)
+
+
+class Backups:
+    """The site's backups, in `folders.backups` on the server, at 0600."""
+
+    def __init__(
+        self, server: Server, settings: Settings, containers: Containers, database: Database
+    ) -> None:
+        self.server = server
+        self.settings = settings
+        self.containers = containers
+        self.database = database
+        self.parent = settings.folders.backups
+        self.limit = settings.ssh.build_timeout  # seconds; a dump is as long as a build
+
+    # -- making --------------------------------------------------------------------------------
+
+    def create(self, kind: Kind, release: str, *, files: bool) -> Backup:
+        """Dump the database, verify the dump, and describe it in a manifest.
+
+        :param kind: `pre-migration` also has plain SQL for the guide's emergency line.
+        :param files: also the compose file, nginx's configuration and certificates, the env file
+            and the list of images.
+        :raises DeployError: no room, or dump or verification failed; nothing is left behind.
+        """
+        folder = f"{self.parent}/{kind}-{release}"
+        self.server.make_folders(self.parent, mode="0700")
+        made = self._read(folder)
+        if made:
+            return made  # this very release has made and verified it
+        self._refuse_no_room()
+        self._remove(folder)  # of a run that was cut off before its manifest
+        self.server.run(["mkdir", "-m", "0700", "--", folder])
+        try:
+            return self._fill(kind, release, folder, files)
+        except BaseException:
+            with interrupts.masked():
+                self._remove(folder)
+            raise
+
+    def _fill(self, kind: Kind, release: str, folder: str, files: bool) -> Backup:
+        container = self.database.container
+        user, name = account(container)
+        archive = f"{folder}/{DUMP}"
+        with snapshot.taken(self.database, release, idle_limit=self.limit) as taken:
+            dump = postgres.dump(container.id, user=user, database=name, snapshot=taken.id)
+            self._do(_WRITE, archive, *dump, what="pg_dump failed")
+        self._verify(container.id, f"{archive}.partial", plain=kind == "pre-migration")
+        self._do(_SETTLE, archive, what="the dump could not be written to the disk")
+        not_copied: list[str] = []
+        if files:
+            not_copied = backup_files.copy(self.server, self.settings, self.containers, folder)
+        backup = Backup(
+            kind=kind,
+            release=release,
+            folder=folder,
+            link=self._link_name(kind, release),
+            time=now(),
+            who=operator(),
+            database=name,
+            version=taken.version,
+            size=taken.size,
+            lsn=taken.lsn,
+            counts=taken.counts,
+            roles=taken.roles,
+            sessions=taken.sessions,
+            activity=taken.activity,
+            files=self._files(folder),
+            not_copied=tuple(not_copied),
+        )
+        text = json.dumps(asdict(backup), indent=2, sort_keys=True) + "\n"
+        self.server.write(f"{folder}/{MANIFEST}", text, 0o600)
+        self.server.run(["sync"])
+        self._link(backup)
+        return backup
+
+    def _refuse_no_room(self) -> None:
+        free = int(self.server.run(["df", "-B1", "--output=avail", self.parent]).lines[-1])
+        size = self.database.size()
+        needed = ROOM * size + int(self.settings.limits.free_disk_gb * 10**9)
+        if free < needed:
+            raise DeployError(
+                f"no room for a backup: {_gb(free)} free, {_gb(needed)} needed",
+                evidence=f"{ROOM} × the database's {_gb(size)}, and limits.free_disk_gb "
+                f"({self.settings.limits.free_disk_gb:g}), in {self.parent}",
+                state="nothing was changed",
+                next_command="fab backups shows what may go; or move folders.backups",
+            )
+
+    def _verify(self, container: str, archive: str, *, plain: bool) -> None:
+        if plain:
+            reader = postgres.archive_to_sql(container)
+            out = f"{posixpath.dirname(archive)}/{PLAIN}"
+        else:
+            reader, out = postgres.read_archive(container), "/dev/null"
+        self._do(_READ_THROUGH, archive, out, *reader, what="the dump cannot be read to its end")
+        if plain:
+            # A plain dump cut at a statement's end restores with exit code 0.
+            end = self.server.run(["tail", "-c", "600", out]).stdout
+            if "PostgreSQL database dump complete" not in end:
+                raise DeployError("the plain dump has no end", evidence=end[-300:])
+            self.server.run(["sync", "-d", out])
+
+    def verify(self, backup: Backup) -> None:
+        """Compare every file's sha256 with the manifest, and read the archive to its end.
+
+        :raises DeployError: a file is missing, changed or cut short.
+        """
+        found = {file.name: file.sha256 for file in self._files(backup.folder)}
+        for file in backup.files:
+            if found.get(file.name) != file.sha256:
+                raise DeployError(
+                    f"{backup.folder}/{file.name} is not what was backed up",
+                    evidence=f"manifest: sha256 {file.sha256}\n"
+                    f"now:      sha256 {found.get(file.name, '- (no such file)')}",
+                    next_command="take another backup: fab backups lists them",
+                )
+        self._verify(self.database.container.id, backup.dump, plain=False)
+
+    # -- having --------------------------------------------------------------------------------
+
+    def list(self) -> list[Backup]:
+        """Every backup that has its manifest, oldest first."""
+        found = self.server.run(["ls", "-1", "--", self.parent], check=False)
+        backups = (self._read(f"{self.parent}/{name}") for name in found.lines)
+        return sorted((b for b in backups if b), key=lambda backup: (backup.time, backup.release))
+
+    def write_into(self, backup: Backup, name: str, text: str) -> None:
+        """Put a report beside a backup's files."""
+        self.server.write(f"{backup.folder}/{name}", text, 0o600)
+
+    def prune(self, keep: int, protect: AbstractSet[str] = frozenset()) -> Sequence[Backup]:
+        """Remove all but the newest of each kind.
+
+        :param keep: how many of each kind stay.
+        :param protect: releases whose backups stay whatever their age.
+        :returns: what was removed.
+        """
+        everything = self.list()
+        gone: Sequence[Backup] = ()
+        for kind in ("assessment", "pre-migration"):
+            of_kind = [backup for backup in everything if backup.kind == kind]
+            old = of_kind[: max(0, len(of_kind) - keep)]
+            gone = (*gone, *(backup for backup in old if backup.release not in protect))
+        for backup in gone:
+            self._remove(backup.folder)
+        return gone
+
+    def _read(self, folder: str) -> Backup | None:
+        text = self.server.read(f"{folder}/{MANIFEST}")
+        if text is None:
+            return None
+        try:
+            entry: dict[str, Any] = json.loads(text)
+            entry["files"] = tuple(BackupFile(**file) for file in entry["files"])
+            entry["not_copied"] = tuple(entry["not_copied"])
+            return Backup(**entry)
+        except (ValueError, TypeError, KeyError) as error:
+            raise DeployError(f"{folder}/{MANIFEST} cannot be read: {error}") from None
+
+    def _files(self, folder: str) -> tuple[BackupFile, ...]:
+        sizes = self.server.shell(_SIZES, folder).stdout
+        sums = self.server.shell(_SUMS, folder, timeout=self.limit).stdout
+        bytes_of = {}
+        for line in sizes.rstrip("\0").split("\0"):
+            size, _, name = line.partition(" ")
+            bytes_of[name] = int(size)
+        files = []
+        for line in sums.rstrip("\0").split("\0"):
+            sha256, _, name = line.partition("  ./")
+            files.append(BackupFile(name, bytes_of[name], sha256))
+        return tuple(sorted(files, key=lambda file: file.name))
+
+    # -- the guide's names -----------------------------------------------------------------------
+
+    def _link_name(self, kind: Kind, release: str) -> str:
+        if kind == "pre-migration":
+            return f"/tmp/pre-migration-backup-{release}.sql"
+        site = posixpath.basename(self.settings.folders.project)
+        return f"/tmp/{site}-backup-{release}"
+
+    def _link(self, backup: Backup) -> None:
+        if backup.kind == "pre-migration":
+            self.server.shell(_ONE_LINK, f"{backup.folder}/{PLAIN}", backup.link)
+        else:
+            self.server.run(["ln", "-sfn", "--", backup.folder, backup.link])
+
+    def _remove(self, folder: str) -> None:
+        self.server.shell(_REMOVE, folder, self.parent)
+
+    def _do(self, script: str, *arguments: str, what: str) -> None:
+        output = self.server.shell(script, *arguments, timeout=self.limit, check=False)
+        if not output.ok:
+            raise DeployError(
+                f"{what} (exit code {output.exit_code})",
+                evidence=output.stderr or output.stdout,
+                state="no backup was made; nothing else was changed",
+            )
+
+
+def _gb(size: int) -> str:
+    return f"{size / 10**9:.2f} GB"

@@ -1,0 +1,339 @@
+"""The other end of one SSH session: run, stream, write, read, forward.
+
+Fabric's own connection, with what FABRIC.md's measurements ask for: host keys checked, small
+commands without Nagle's delay, every command with a time limit on both ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import posixpath
+import shlex
+import socket
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import paramiko
+from fabric import Connection
+from fabric.config import Config
+from invoke.exceptions import CommandTimedOut
+
+from .. import interrupts
+from ..errors import CommandFailed, DeployError, ServerUnreachable
+from ..settings import Settings
+from .forwarding import ForwardingRefused, free_port, wait_for_listener
+from .host_keys import check_host_keys
+from .runner import Listener, QuickRunner
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a command on the server printed, and its exit code."""
+
+    stdout: str
+    stderr: str
+    exit_code: int
+
+    @property
+    def ok(self) -> bool:
+        return self.exit_code == 0
+
+    @property
+    def text(self) -> str:
+        """Standard output without its last newline."""
+        return self.stdout.rstrip("\n")
+
+    @property
+    def lines(self) -> list[str]:
+        return self.stdout.splitlines()
+
+
+class Server:
+    """One server over one SSH session.
+
+    :param settings: the site's settings.
+    :param connection: Fabric's connection from `-H`; without it `ssh.host` is used.
+    """
+
+    def __init__(self, settings: Settings, connection: Connection | None = None) -> None:
+        self.settings = settings
+        self.connection = self._prepare(connection)
+        self._guard = threading.Lock()
+        self._sftp: paramiko.SFTPClient | None = None
+
+    def __str__(self) -> str:
+        c = self.connection
+        return f"{c.user}@{c.host}" + ("" if c.port == 22 else f":{c.port}")
+
+    def _prepare(self, given: Connection | None) -> Connection:
+        ssh = self.settings.ssh
+        config = Config()  # a config of its own: connections that share one leak keys
+        config.runners.remote = QuickRunner
+        kwargs: dict[str, Any] = dict(given.connect_kwargs) if given is not None else {}
+        if ssh.key_file and not kwargs.get("key_filename"):
+            kwargs["key_filename"] = str(Path(ssh.key_file).expanduser())
+            kwargs["look_for_keys"] = False
+        kwargs.setdefault("banner_timeout", ssh.connect_timeout)
+        kwargs.setdefault("auth_timeout", ssh.connect_timeout)
+        kwargs.setdefault("channel_timeout", ssh.connect_timeout)  # paramiko's own is an hour
+        connection = Connection(
+            host=given.original_host if given is not None else ssh.host,
+            user=given.user if given is not None else None,
+            port=given.port if given is not None else None,
+            gateway=given.gateway if given is not None else None,
+            config=config,
+            connect_timeout=int(ssh.connect_timeout),
+            connect_kwargs=kwargs,
+        )
+        hop: Any = connection
+        while isinstance(hop, Connection):
+            check_host_keys(hop.client, ssh)
+            hop = hop.gateway
+        return connection
+
+    # -- the session ---------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Connect and sign in, if that has not happened yet.
+
+        :raises ServerUnreachable: one line that says which of name, network, key or sign-in.
+        """
+        if self.connection.is_connected:
+            return
+        host, state = str(self), "nothing was sent; the site is as it was"
+        try:
+            self.connection.open()
+        except ServerUnreachable:
+            raise
+        except paramiko.BadHostKeyException as error:
+            raise ServerUnreachable(
+                f"the host key of {host} has CHANGED: {error.key.get_name()}",
+                evidence=str(error),
+                state=state,
+                next_command="find out why (a new server? someone in between?), then: "
+                f"ssh-keygen -R '[{self.connection.host}]:{self.connection.port}'",
+            ) from None
+        except paramiko.PasswordRequiredException:
+            raise ServerUnreachable(
+                f"the key for {host} needs its passphrase",
+                state=state,
+                next_command="ssh-add the key, or: fab --prompt-for-passphrase …",
+            ) from None
+        except paramiko.AuthenticationException as error:
+            raise ServerUnreachable(
+                f"{host} refused the sign-in: {error}",
+                state=state,
+                next_command="set ssh.key_file, or: fab -i ~/.ssh/KEY -H … ; ssh-add -l lists keys",
+            ) from None
+        except socket.gaierror as error:
+            raise ServerUnreachable(
+                f"the name of {host} does not resolve: {error.strerror}", state=state
+            ) from None
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            raise ServerUnreachable(f"cannot connect to {host}: {error}", state=state) from None
+        transport = self.connection.transport
+        transport.set_keepalive(15)
+        with contextlib.suppress(OSError, AttributeError):
+            transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def close(self) -> None:
+        """End the session; safe to call twice."""
+        self._sftp = None
+        with contextlib.suppress(Exception):
+            self.connection.close()
+
+    @contextlib.contextmanager
+    def _explaining(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            self.close()  # after a drop, run reconnects but SFTP fails until close
+            raise ServerUnreachable(
+                f"the connection to {self} was lost during: {what}",
+                evidence=f"{type(error).__name__}: {error}",
+                state="unknown from here; the site goes on by itself",
+                next_command="once the network is back: fab status",
+            ) from None
+
+    # -- commands ------------------------------------------------------------------------------
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        timeout: float | None = None,
+        check: bool = True,
+        on_text: Callable[[str], None] | None = None,
+    ) -> Output:
+        """Run one command and wait for it.
+
+        :param argv: the command, an argument a string; quoted here and nowhere else.
+        :param timeout: seconds; the server ends the command itself. Default: ssh.command_timeout.
+        :param check: raise when the exit code is not 0.
+        :param on_text: called with each piece of output as it comes (both streams).
+        :raises CommandFailed: the exit code was not 0, and `check`.
+        :raises ServerUnreachable: the connection is gone.
+        """
+        limit = timeout or self.settings.ssh.command_timeout
+        command = shlex.join(argv)
+        # </dev/null: a remote command that reads standard input would wait for ever.
+        line = shlex.join(["timeout", "-k", "5", f"{limit:g}", *argv]) + " </dev/null"
+        interrupts.check()
+        self.open()
+        stream = Listener(on_text) if on_text else None
+        with self._explaining(command):
+            try:
+                result = self.connection.run(
+                    line,
+                    hide=stream is None,
+                    warn=True,
+                    in_stream=False,
+                    encoding="utf-8",
+                    timeout=int(limit) + 15,
+                    out_stream=stream,
+                    err_stream=stream,
+                )
+            except CommandTimedOut:
+                raise CommandFailed(command, 124, "no answer from the server") from None
+        output = Output(result.stdout, result.stderr, result.exited)
+        interrupts.check()
+        if check and not output.ok:
+            raise CommandFailed(command, output.exit_code, output.stdout + output.stderr)
+        return output
+
+    def shell(self, script: str, *arguments: str, **options: Any) -> Output:
+        """Run a fixed `sh` script; values are its arguments `$1`, `$2`, never part of its text."""
+        return self.run(["sh", "-c", script, "sh", *arguments], **options)
+
+    def channel(self, argv: Sequence[str]) -> paramiko.Channel:
+        """Start a command on a raw channel, for bulk data or a dialogue; the caller closes it."""
+        self.open()
+        with self._explaining(shlex.join(argv)):
+            channel: paramiko.Channel = self.connection.transport.open_session(timeout=15)
+            channel.exec_command(shlex.join(argv))
+        return channel
+
+    def feed(
+        self,
+        argv: Sequence[str],
+        data: IO[bytes],
+        *,
+        on_bytes: Callable[[int], None] | None = None,
+    ) -> Output:
+        """Run a command with `data` on its standard input, at the network's speed.
+
+        :param on_bytes: called with the number of bytes sent so far.
+        :raises CommandFailed: the exit code was not 0.
+        """
+        channel = self.channel(argv)
+        sent = 0
+        with self._explaining(shlex.join(argv)), channel:
+            try:
+                while chunk := data.read(256 * 1024):
+                    channel.sendall(chunk)
+                    sent += len(chunk)
+                    if on_bytes:
+                        on_bytes(sent)
+                    interrupts.check()
+            except OSError:
+                if not channel.exit_status_ready():
+                    raise
+            channel.shutdown_write()
+            stdout = channel.makefile("rb").read()
+            stderr = channel.makefile_stderr("rb").read()
+            exit_code = channel.recv_exit_status()
+        output = Output(stdout.decode(errors="replace"), stderr.decode(errors="replace"), exit_code)
+        if not output.ok:
+            raise CommandFailed(shlex.join(argv), exit_code, output.stdout + output.stderr)
+        return output
+
+    # -- files ---------------------------------------------------------------------------------
+
+    @property
+    def sftp(self) -> paramiko.SFTPClient:
+        """The session's SFTP client."""
+        self.open()
+        if self._sftp is None:
+            with self._explaining("opening SFTP"):
+                self._sftp = self.connection.transport.open_sftp_client()
+        assert self._sftp is not None
+        return self._sftp
+
+    def write(self, path: str, content: str | bytes, mode: int = 0o644) -> None:
+        """Write a file whole or not at all: beside, then renamed over.
+
+        :param mode: the file's permission bits.
+        """
+        data = content.encode() if isinstance(content, str) else content
+        beside = f"{path}.{os.getpid()}.new"
+        with self._guard, self._explaining(f"writing {path}"):
+            sftp = self.sftp
+            try:
+                with contextlib.suppress(FileNotFoundError):
+                    sftp.remove(beside)
+                with sftp.open(beside, "wx") as handle:
+                    sftp.chmod(beside, mode)
+                    handle.write(data)
+                sftp.posix_rename(beside, path)
+            except PermissionError:
+                raise DeployError(f"no right to write {path} on {self}") from None
+            except FileNotFoundError:
+                raise DeployError(f"no such folder on {self}: {posixpath.dirname(path)}") from None
+
+    def upload(
+        self, local: Path, path: str, on_bytes: Callable[[int, int], None] | None = None
+    ) -> None:
+        """Send a file whole or not at all; `on_bytes(sent, total)` as it goes."""
+        beside = f"{path}.{os.getpid()}.new"
+        with self._guard, self._explaining(f"uploading {local.name}"):
+            self.sftp.put(str(local), beside, callback=on_bytes)
+            self.sftp.posix_rename(beside, path)
+
+    def read(self, path: str) -> str | None:
+        """A text file's content; None where there is none."""
+        with self._guard, self._explaining(f"reading {path}"):
+            try:
+                with self.sftp.open(path, "r") as handle:
+                    handle.prefetch()
+                    return handle.read().decode(errors="replace")
+            except FileNotFoundError:
+                return None
+            except PermissionError:
+                raise DeployError(f"no right to read {path} on {self}") from None
+
+    def make_folders(self, *paths: str, mode: str = "0755") -> None:
+        """`mkdir -p`, with the permission bits for the last part."""
+        self.run(["mkdir", "-p", "-m", mode, "--", *paths])
+
+    # -- forwarding ----------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def forward(self, host: str, port: int) -> Iterator[int]:
+        """A loopback port on this machine that leads to `host:port` as the server sees it.
+
+        :returns: the local port.
+        :raises ForwardingRefused: the server forbids it, or nothing listens there.
+        """
+        self.open()
+        with self._explaining(f"forwarding to {host}:{port}"):
+            # A refused remote port hangs forward_local's client; this one refuses at once.
+            try:
+                transport = self.connection.transport
+                probe = transport.open_channel(
+                    "direct-tcpip", (host, port), ("127.0.0.1", 0), timeout=10
+                )
+                probe.close()
+            except paramiko.ChannelException as error:
+                raise ForwardingRefused(
+                    f"{self} opens no way to {host}:{port}: {error.text}"
+                ) from None
+        local = free_port()
+        with self.connection.forward_local(
+            local, remote_port=port, remote_host=host, local_host="127.0.0.1"
+        ):
+            wait_for_listener(local)
+            yield local

@@ -1,0 +1,212 @@
+"""The site's containers as the engine has them: read from `docker inspect`, never from `ps`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..commands import docker
+from ..errors import DeployError
+from ..settings import Settings
+from .connection import Server
+
+RELEASE_LABEL = "deploy.release"
+COLOUR_LABEL = "deploy.colour"
+COMMIT_LABEL = "deploy.commit"
+FORMER_LABEL = "deploy.former"  # the release that was live before: what a rollback goes to
+READS_LABEL = "deploy.reads."  # + the role type: the values that the release can read
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A bind mount or volume, as the container sees it."""
+
+    source: str
+    target: str
+
+
+@dataclass(frozen=True)
+class HealthCheck:
+    """A container's own health check, in seconds."""
+
+    interval: float
+    timeout: float
+    start_period: float
+    retries: int
+
+    @property
+    def deadline(self) -> float:
+        """Seconds after which a container that would become healthy has done so."""
+        return self.start_period + (self.interval + self.timeout) * (self.retries + 1)
+
+
+@dataclass(frozen=True)
+class Container:
+    """One container, read once."""
+
+    id: str
+    name: str
+    service: str
+    project: str
+    image: str
+    image_id: str
+    state: str
+    health: str
+    exit_code: int
+    restarts: int
+    out_of_memory: bool
+    labels: dict[str, str]
+    addresses: dict[str, str]
+    published: frozenset[str]
+    mounts: tuple[Mount, ...]
+    check: HealthCheck | None
+    memory_limit: int
+    health_log: str
+    environment: dict[str, str] = field(repr=False)  # holds secrets: never printed
+
+    @property
+    def running(self) -> bool:
+        return self.state == "running"
+
+    @property
+    def status(self) -> str:
+        """`running (healthy)`, `exited (137)`: what a person wants to read."""
+        if self.running:
+            return f"running ({self.health})" if self.health else "running"
+        return f"{self.state} ({self.exit_code})"
+
+    @property
+    def address(self) -> str:
+        """Its address on the first network that has one.
+
+        :raises DeployError: it has none, as when it is stopped.
+        """
+        for address in self.addresses.values():
+            if address:
+                return address
+        raise DeployError(f"{self.name} has no network address; it is {self.status}")
+
+    @property
+    def release(self) -> str | None:
+        return self.labels.get(RELEASE_LABEL)
+
+    def reads(self, role_type: str) -> frozenset[str] | None:
+        """The role values that this release says it can read; None where it does not say."""
+        text = self.labels.get(READS_LABEL + role_type)
+        return None if text is None else frozenset(v.strip() for v in text.split(",") if v.strip())
+
+
+class Containers:
+    """Finds and reads the containers of one site."""
+
+    def __init__(self, server: Server, settings: Settings) -> None:
+        self.server = server
+        self.settings = settings
+        self._project = settings.compose.project
+
+    @property
+    def project(self) -> str:
+        """The compose project's name, from the settings or the containers' labels.
+
+        :raises DeployError: no container was started from the project folder.
+        """
+        if not self._project:
+            folder = self.settings.folders.project
+            found = self._read(docker.list_containers(label=docker.COMPOSE_FOLDER, value=folder))
+            if not found:
+                raise DeployError(
+                    f"no container on {self.server} was started from {folder}",
+                    next_command="check folders.project and that the site runs: docker ps -a",
+                )
+            self._project = found[0].project
+        return self._project
+
+    def all(self) -> list[Container]:
+        """Every container of the project, running or not."""
+        return self._read(docker.list_containers(label=docker.COMPOSE_PROJECT, value=self.project))
+
+    def service(self, service: str) -> Container:
+        """The container of a compose service, a running one first.
+
+        :raises DeployError: there is none.
+        """
+        found = [c for c in self.all() if c.service == service]
+        if not found:
+            raise DeployError(
+                f"no container of service {service} in project {self.project}",
+                next_command=f"check compose.{service}; docker ps -a shows what is there",
+            )
+        return min(found, key=lambda c: not c.running)
+
+    def named(self, name: str) -> Container | None:
+        """The container with this name or id; None where there is none."""
+        output = self.server.run(docker.inspect(name), check=False)
+        return _parse(json.loads(output.stdout)[0]) if output.ok else None
+
+    def image_labels(self, image: str) -> dict[str, str]:
+        """The labels of an image on the server."""
+        found = json.loads(self.server.run(docker.inspect_image(image)).stdout)
+        return dict(found[0]["Config"].get("Labels") or {})
+
+    def last_logs(self, name: str, lines: int = 20) -> str:
+        """A container's last output, both streams."""
+        output = self.server.run(docker.logs(name, tail=lines), check=False)
+        return (output.stdout + output.stderr).strip()
+
+    def _read(self, list_command: list[str]) -> list[Container]:
+        ids = self.server.run(list_command).lines
+        if not ids:
+            return []
+        # A container may go between the two commands: inspect then fails but lists the others.
+        output = self.server.run(docker.inspect(*ids), check=False)
+        return [_parse(entry) for entry in json.loads(output.stdout or "[]")]
+
+
+def _parse(entry: dict[str, Any]) -> Container:
+    config, state = entry["Config"], entry["State"]
+    labels = config.get("Labels") or {}
+    health = state.get("Health") or {}
+    log = health.get("Log") or []
+    pairs = (pair.partition("=") for pair in config.get("Env") or [])
+    return Container(
+        id=entry["Id"],
+        name=entry["Name"].lstrip("/"),
+        service=labels.get(docker.COMPOSE_SERVICE, ""),
+        project=labels.get(docker.COMPOSE_PROJECT, ""),
+        image=config["Image"],
+        image_id=entry["Image"],
+        state=state["Status"],
+        health=health.get("Status", ""),
+        exit_code=state["ExitCode"],
+        restarts=entry.get("RestartCount", 0),
+        out_of_memory=bool(state.get("OOMKilled")),
+        labels=labels,
+        addresses={
+            name: network.get("IPAddress", "")
+            for name, network in entry["NetworkSettings"]["Networks"].items()
+        },
+        published=frozenset(
+            port for port, hosts in (entry["HostConfig"].get("PortBindings") or {}).items() if hosts
+        ),
+        mounts=tuple(
+            Mount(mount.get("Source", ""), mount["Destination"]) for mount in entry["Mounts"]
+        ),
+        check=_health_check(config.get("Healthcheck")),
+        memory_limit=entry["HostConfig"].get("Memory", 0),
+        health_log=log[-1].get("Output", "").strip() if log else "",
+        environment={name: value for name, _, value in pairs},
+    )
+
+
+def _health_check(entry: dict[str, Any] | None) -> HealthCheck | None:
+    if not entry or not entry.get("Test") or entry["Test"] == ["NONE"]:
+        return None
+    # The engine's defaults, where the check does not say: 30 s, 30 s, 0 s, 3.
+    nano = 1e9
+    return HealthCheck(
+        interval=(entry.get("Interval") or 30 * nano) / nano,
+        timeout=(entry.get("Timeout") or 30 * nano) / nano,
+        start_period=(entry.get("StartPeriod") or 0) / nano,
+        retries=entry.get("Retries") or 3,
+    )

@@ -1,0 +1,134 @@
+"""The site's database: a session with time limits, and what is asked of it again and again."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from ..commands import postgres
+from ..errors import DeployError
+from ..settings import Settings
+from .connection import Server
+from .containers import Container, Containers
+from .forwarding import ForwardingRefused
+from .psql_dialogue import PsqlWire
+from .sql_session import DatabaseError, ForwardedWire, Session, Wire
+from .sql_text import SHARED, fill_in, identifier, literal, names
+
+PORT = 5432
+IDLE_LIMIT = 60  # seconds a frozen client may keep a transaction open
+
+
+class Database:
+    """PostgreSQL in the site's database container, as that container's own user."""
+
+    def __init__(self, server: Server, settings: Settings, containers: Containers) -> None:
+        self.server = server
+        self.settings = settings
+        self.containers = containers
+
+    @property
+    def container(self) -> Container:
+        """The running container.
+
+        :raises DeployError: there is none, or it does not run.
+        """
+        container = self.containers.service(self.settings.compose.database)
+        if not container.running:
+            raise DeployError(
+                f"the database container {container.name} is {container.status}",
+                evidence=self.containers.last_logs(container.name),
+                next_command=f"find out why, then: docker start {container.name}",
+            )
+        return container
+
+    @contextlib.contextmanager
+    def session(
+        self, release: str = "reading", *, idle_limit: float = IDLE_LIMIT
+    ) -> Iterator[Session]:
+        """A session that names its release to the database, with the settings' time limits.
+
+        :param idle_limit: seconds that a transaction may wait for its next statement.
+        :raises DatabaseError: the database cannot be reached or refuses.
+        """
+        limits = self.settings.database
+        with self._wire() as wire:
+            session = Session(wire)
+            session.execute(
+                f"SET lock_timeout = '{limits.lock_timeout * 1000:.0f}ms';"
+                f"SET statement_timeout = '{limits.statement_timeout * 1000:.0f}ms';"
+                f"SET idle_in_transaction_session_timeout = '{idle_limit:.0f}s';"
+                f"SET application_name = {literal('deploy:' + release)};"
+                "SET client_min_messages = 'warning';"
+                # From version 14: a statement notices within a second that its client has died.
+                "SELECT set_config(name, '1s', false) FROM pg_settings"
+                " WHERE name = 'client_connection_check_interval'"
+            )
+            yield session
+
+    @contextlib.contextmanager
+    def _wire(self) -> Iterator[Wire]:
+        container = self.container
+        user, name = account(container)
+        with contextlib.ExitStack() as stack:
+            try:
+                port = stack.enter_context(self.server.forward(container.address, PORT))
+                wire = ForwardedWire(
+                    port, user=user, password=self._password(container), database=name
+                )
+            except (ForwardingRefused, DatabaseError):
+                # No forwarding, or a password changed since: the container's own psql knows a way,
+                # or says what is wrong.
+                stack.close()
+            else:
+                stack.callback(wire.close)
+                yield wire
+                return
+            channel = self.server.channel(postgres.psql(container.id, user=user, database=name))
+            dialogue = PsqlWire(channel, self.settings.database.statement_timeout + 30)
+            stack.callback(dialogue.close)
+            yield dialogue
+
+    def _password(self, container: Container) -> str:
+        environment = container.environment
+        if environment.get("POSTGRES_PASSWORD_FILE"):
+            return self.server.run(postgres.read_password_file(container.id)).text
+        return environment.get("POSTGRES_PASSWORD", "")
+
+    # -- questions -----------------------------------------------------------------------------
+
+    def role_counts(self) -> dict[str, int]:
+        """How many users have each role."""
+        sql = fill_in(SHARED / "counts.sql", names(self.settings))
+        with self.session() as session:
+            return dict(session.query(sql)[0]["roles"])
+
+    def sessions_per_user(self) -> dict[str, int]:
+        """How many sessions each user has, by id; empty where the site keeps none here."""
+        database = self.settings.database
+        if database.session_table is None:
+            return {}
+        with self.session() as session:
+            rows = session.query(
+                f"SELECT {identifier(database.session_user)}::text AS whose, count(*) AS number"
+                f" FROM {identifier(database.session_table)} GROUP BY 1"
+            )
+        return {row["whose"]: row["number"] for row in rows}
+
+    def size(self) -> int:
+        """The database's size in bytes."""
+        with self.session() as session:
+            rows = session.query("SELECT pg_database_size(current_database()) AS bytes")
+            return int(rows[0]["bytes"])
+
+    def version(self) -> str:
+        """The server's version, for instance `15.18`."""
+        with self.session() as session:
+            text = session.query("SELECT current_setting('server_version') AS version")
+            return str(text[0]["version"]).split()[0]
+
+
+def account(container: Container) -> tuple[str, str]:
+    """User and database, as the PostgreSQL image reads them from its environment."""
+    user = container.environment.get("POSTGRES_USER") or "postgres"
+    return user, container.environment.get("POSTGRES_DB") or user

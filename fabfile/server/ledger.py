@@ -1,0 +1,75 @@
+"""What happened, on the server, append-only. It explains; it never decides."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import socket
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+from ..errors import DeployError
+from .connection import Server
+
+# One write with O_APPEND: entries of two operators never mix. sync: it outlives a power cut.
+_APPEND = 'umask 077; printf "%s\\n" "$2" >> "$1" && sync -d "$1" 2>/dev/null || sync'
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the ledger.
+
+    :param event: started, switching, switched, done, failed, taken-back and the like.
+    :param release: the release that the run makes or moves.
+    """
+
+    event: str
+    task: str
+    release: str
+    time: str = ""
+    who: str = ""
+    host: str = ""
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+class Ledger:
+    """The site's ledger: `ledger.jsonl` in the state folder."""
+
+    def __init__(self, server: Server, folder: str) -> None:
+        self.server = server
+        self.path = f"{folder}/ledger.jsonl"
+
+    def add(self, event: str, task: str, release: str, **detail: Any) -> None:
+        """Append one entry and have it on disk before going on."""
+        entry = Entry(event, task, release, now(), operator(), socket.gethostname(), detail)
+        line = json.dumps(asdict(entry), ensure_ascii=True, sort_keys=True)
+        self.server.shell(_APPEND, self.path, line)
+
+    def entries(self) -> list[Entry]:
+        """All entries, oldest first. A line cut by a crash is left out.
+
+        :raises DeployError: an entry has fields that this version does not know.
+        """
+        entries = []
+        for line in (self.server.read(self.path) or "").splitlines():
+            try:
+                entries.append(Entry(**json.loads(line)))
+            except json.JSONDecodeError:
+                continue
+            except TypeError as error:
+                raise DeployError(f"{self.path} was written by another version: {error}") from None
+        return entries
+
+
+def now() -> str:
+    """The time in UTC, to the second, as ISO 8601."""
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def operator() -> str:
+    """Who runs this, on this machine."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # no such user in a container's /etc/passwd
+        return "unknown"

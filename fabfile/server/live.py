@@ -1,0 +1,113 @@
+"""What is live is read, not remembered: from the answer that nginx gives, then its file."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ..commands import docker
+from ..commands.nginx import parse_marker
+from ..errors import DeployError, NeedsPerson
+from ..probes.http import Answer, Visitor
+from ..settings import COLOURS, Colour
+from .connection import Server
+from .containers import Container, Containers
+from .nginx import Nginx
+
+
+@dataclass(frozen=True)
+class Live:
+    """What nginx sends visitors to.
+
+    :param marked: nginx runs a configuration that we rendered; False for the site's own plain
+        one, whose app container is taken as blue.
+    """
+
+    colour: Colour
+    release: str
+    container: Container
+    marked: bool
+
+    @property
+    def idle(self) -> Colour:
+        """The other colour."""
+        return COLOURS[1 - COLOURS.index(self.colour)]
+
+    @property
+    def marker(self) -> tuple[str, str]:
+        """Colour and release as nginx's answers name them; empty for a plain configuration."""
+        return (self.colour, self.release) if self.marked else ("", "")
+
+
+class LiveReader:
+    """Reads which colour and release are live."""
+
+    def __init__(self, server: Server, containers: Containers, nginx: Nginx) -> None:
+        self.server = server
+        self.settings = server.settings
+        self.containers = containers
+        self.nginx = nginx
+
+    def read(self) -> Live:
+        """Ask nginx; where it does not answer, read its configuration.
+
+        :raises DeployError: the live container is not there.
+        """
+        answer = self.ask()
+        if answer.status:
+            colour, release = answer.colour, answer.release
+        else:
+            colour, release = parse_marker(self.nginx.read())
+        return self._marked(colour, release) if colour else self._plain()
+
+    def ask(self) -> Answer:
+        """The public address from here; where that fails, nginx from the server's own side."""
+        path = self.settings.app.health_path
+        answer = Visitor(self.settings.public, timeout=5).ask(path)
+        if answer.status:
+            return answer
+        with contextlib.suppress(DeployError), self.inside() as visitor:
+            return visitor.ask(path)
+        return answer
+
+    def answers_inside(self) -> bool:
+        """Whether the site answers on the server itself: the meter's second witness."""
+        with contextlib.suppress(DeployError), self.inside() as visitor:
+            return 0 < visitor.ask(self.settings.app.health_path).status < 500
+        return False
+
+    @contextlib.contextmanager
+    def inside(self) -> Iterator[Visitor]:
+        """A visitor whose connection starts on the server, next to nginx.
+
+        :raises ForwardingRefused: the server forbids forwarding.
+        """
+        with self.server.forward(self.nginx.container.address, 443) as port:
+            public = self.settings.public.model_copy(update={"connect": f"127.0.0.1:{port}"})
+            yield Visitor(public, timeout=5)
+
+    def release_of(self, container: Container) -> str:
+        """The release that a container runs: its label, or its image's time for a plain one."""
+        if container.release:
+            return container.release
+        image = json.loads(self.server.run(docker.inspect_image(container.image_id)).stdout)[0]
+        digits = re.sub(r"\D", "", image["Created"])[:14]
+        return f"{digits[:8]}-{digits[8:]}"
+
+    def _marked(self, colour: str, release: str) -> Live:
+        known: Colour = "blue" if colour == "blue" else "green"
+        container = self.containers.named(self.settings.app.container_of(known))
+        if container is None:
+            raise NeedsPerson(
+                f"nginx sends visitors to {known}, but {self.settings.app.container_of(known)} "
+                "is not there",
+                next_command="docker ps -a on the server; then fab rollback",
+            )
+        return Live(known, release, container, marked=True)
+
+    def _plain(self) -> Live:
+        container = self.containers.service(self.settings.compose.app)
+        return Live("blue", self.release_of(container), container, marked=False)

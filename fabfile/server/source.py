@@ -1,0 +1,215 @@
+"""How a new release's image comes to be on the server."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..commands import docker
+from ..errors import BadSettings, DeployError
+from ..settings import Settings
+from .connection import Server
+from .containers import COMMIT_LABEL, RELEASE_LABEL
+
+# $1 archive, $2 folder. Unpacked beside and renamed, so that a folder there is a whole one.
+_UNPACK = """
+rm -rf -- "$2.new" && mkdir -p -- "$2.new" &&
+tar -x -z -f "$1" -C "$2.new" && rm -f -- "$1" && rm -rf -- "$2" && mv -- "$2.new" "$2"
+"""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What was brought to the server.
+
+    :param context: folder to build in; empty where an image came instead.
+    :param commit: the commit that it was made of; empty where that is not known.
+    """
+
+    context: str
+    commit: str
+
+
+class Source:
+    """Brings one release's code or image to the server.
+
+    :param say: takes progress lines.
+    """
+
+    def __init__(
+        self, server: Server, settings: Settings, release: str, say: Callable[[str], None]
+    ) -> None:
+        self.server = server
+        self.settings = settings
+        self.release = release
+        self.say = say
+        self.image = f"{settings.app.image}:{release}"
+        self.folder = f"{settings.folders.state}/releases/{release}"
+
+    def check(self) -> None:
+        """See that there is something to deliver, before anything is touched.
+
+        :raises BadSettings: the source's settings do not fit its kind.
+        :raises DeployError: the working copy has no such revision.
+        """
+        source = self.settings.source
+        if source.kind in ("registry", "stream") and not source.image:
+            raise BadSettings(
+                f"site.source.image is empty; allowed with kind {source.kind}: an image's name"
+            )
+        if source.kind == "git":
+            folder = Path(source.folder)
+            if not folder.is_dir():
+                raise BadSettings(f"site.source.folder is {source.folder!r}; no such folder here")
+            self._commit(folder)
+
+    def deliver(self) -> Delivery:
+        """Get the code, or the image, onto the server.
+
+        :raises DeployError: it could not be packed, sent or pulled.
+        """
+        self.server.make_folders(self.folder, mode="0700")
+        deliver = {
+            "git": self._from_git,
+            "server": self._from_server,
+            "registry": self._from_registry,
+            "stream": self._from_engine,
+        }
+        return deliver[self.settings.source.kind]()
+
+    def build(self, delivery: Delivery) -> None:
+        """Build the image where code was delivered; its output is said as it comes.
+
+        :raises CommandFailed: the build failed; the end of its output is the evidence.
+        """
+        if not delivery.context:
+            return
+        source = self.settings.source
+        values = {"release": self.release, "commit": delivery.commit}
+        command = docker.build(
+            delivery.context,
+            tag=self.image,
+            dockerfile=source.dockerfile,
+            arguments={
+                name: value.replace("{release}", values["release"]).replace(
+                    "{commit}", values["commit"]
+                )
+                for name, value in source.build_args.items()
+            },
+            labels={RELEASE_LABEL: self.release, COMMIT_LABEL: delivery.commit},
+        )
+        self.server.run(
+            command, timeout=self.settings.ssh.build_timeout, on_text=_by_line(self.say)
+        )
+
+    def _commit(self, folder: Path) -> str:
+        revision = self.settings.source.revision
+        return _local(["git", "rev-parse", "--verify", f"{revision}^{{commit}}"], cwd=folder)
+
+    def _from_git(self) -> Delivery:
+        folder = Path(self.settings.source.folder)
+        commit = self._commit(folder)
+        if _local(["git", "status", "--porcelain", "--", "."], cwd=folder):
+            self.say(f"uncommitted changes in {folder} stay behind: commit {commit[:10]} is sent")
+        with tempfile.TemporaryDirectory() as temporary:
+            archive = Path(temporary) / "source.tar.gz"
+            _local(["git", "archive", "--format=tar.gz", f"--output={archive}", commit], cwd=folder)
+            self.say(f"sending commit {commit[:10]}, {_size(archive.stat().st_size)}")
+            self.server.upload(archive, f"{self.folder}/source.tar.gz")
+        context = f"{self.folder}/source"
+        self.server.shell(_UNPACK, f"{self.folder}/source.tar.gz", context)
+        return Delivery(context, commit)
+
+    def _from_server(self) -> Delivery:
+        project = self.settings.folders.project
+        commit = self.server.run(["git", "-C", project, "rev-parse", "HEAD"], check=False)
+        return Delivery(project, commit.text if commit.ok else "")
+
+    def _from_registry(self) -> Delivery:
+        image = self.settings.source.image
+        self.server.run(
+            docker.pull(image),
+            timeout=self.settings.ssh.build_timeout,
+            on_text=_by_line(self.say),
+        )
+        self.server.run(docker.tag(image, self.image))
+        return Delivery("", "")
+
+    def _from_engine(self) -> Delivery:
+        image = self.settings.source.image
+        _local(["docker", "inspect", "--type", "image", image])
+        with tempfile.TemporaryFile() as errors:
+            process = subprocess.Popen(
+                ["docker", "save", image], stdout=subprocess.PIPE, stderr=errors
+            )
+            assert process.stdout
+            try:
+                loaded = self.server.feed(
+                    docker.load(), process.stdout, on_bytes=_every(50_000_000, self.say)
+                )
+            finally:
+                process.stdout.close()
+                code = process.wait(timeout=30)
+            if code:
+                errors.seek(0)
+                raise DeployError(
+                    f"on this machine: docker save {image} failed",
+                    evidence=errors.read().decode(errors="replace"),
+                )
+        self.say(loaded.text)
+        self.server.run(docker.tag(image, self.image))
+        return Delivery("", "")
+
+
+def _local(argv: Sequence[str], cwd: Path | None = None) -> str:
+    """Run a command on the operator's machine and return what it printed.
+
+    :raises DeployError: it is missing or failed.
+    """
+    try:
+        done = subprocess.run(
+            list(argv), cwd=cwd, capture_output=True, text=True, timeout=120, check=False
+        )
+    except FileNotFoundError:
+        raise DeployError(f"on this machine: {argv[0]} is not installed") from None
+    if done.returncode != 0:
+        raise DeployError(
+            f"on this machine, exit code {done.returncode}: {shlex.join(argv)}",
+            evidence=done.stderr or done.stdout,
+        )
+    return done.stdout.strip()
+
+
+def _by_line(say: Callable[[str], None]) -> Callable[[str], None]:
+    rest = ""
+
+    def take(text: str) -> None:
+        nonlocal rest
+        *lines, rest = (rest + text).split("\n")
+        for line in lines:
+            if line.strip():
+                say(line.rstrip("\r"))
+
+    return take
+
+
+def _every(step: int, say: Callable[[str], None]) -> Callable[[int], None]:
+    said = 0
+
+    def take(sent: int) -> None:
+        nonlocal said
+        if sent - said >= step:
+            said = sent
+            say(f"sent {_size(sent)}")
+
+    return take
+
+
+def _size(count: int) -> str:
+    if count < 1_000_000:
+        return f"{count / 1000:.1f} kB"
+    return f"{count / 1_000_000:.1f} MB"
