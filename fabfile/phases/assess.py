@@ -1,0 +1,191 @@
+"""01-assess-infrastructure.sh: is the site fit for a deploy, and is there a way back?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..errors import DeployError
+from ..probes.http import Visitor, healthy
+from ..probes.pages import check_pages
+from ..probes.timing import measure
+from ..probes.tls import certificate
+from ..report.checks import Check, render
+from ..server.backups import Backup
+from ..server.machine import read_machine
+from ..site import Site
+from .phase import Phase, Step
+
+GIGABYTE = 1024**3
+
+
+class Assess(Phase):
+    """Reads everything, changes nothing but the backup folder."""
+
+    name = "assess-infrastructure"
+    script = "01-assess-infrastructure.sh"
+    criteria = (
+        "all containers report status",
+        "the database responds to queries",
+        "the backup file was created and validated",
+        "system resources are within acceptable limits",
+    )
+    triggers = (
+        "the database is unreachable",
+        "critical disk space issues",
+        "the backup cannot be created",
+    )
+
+    backup: Backup
+
+    def __init__(self, site: Site) -> None:
+        super().__init__(site)
+        self.checks: list[Check] = []
+        self.logs: list[str] = []
+        self.users = 0
+        self.unhealthy = 0
+
+    def steps(self) -> Sequence[Step]:
+        return (
+            Step("containers: state and health", self.containers),
+            Step("the last log lines of each service", self.last_logs),
+            Step("disk, memory, load", self.machine),
+            Step("database: reachable, users, roles", self.database),
+            Step("certificate", self.certificate),
+            Step("health and main page over HTTPS", self.pages),
+            Step("nginx: its configuration can be switched", self.nginx),
+            Step("baseline of response times", self.baseline),
+            Step("verified backup", self.back_up),
+            Step("assessment report", self.report),
+        )
+
+    def containers(self) -> None:
+        for container in self.site.containers.all():
+            if container.labels.get("deploy.colour") and not container.running:
+                continue  # the idle colour rests
+            well = container.running and container.health in ("", "healthy")
+            self.unhealthy += not well
+            self._note("containers", container.name, well, "running, healthy", container.status)
+
+    def last_logs(self) -> None:
+        for container in self.site.containers.all():
+            lines = self.site.containers.last_logs(container.name, 10)
+            self.logs += [f"--- {container.name}", lines]
+
+    def machine(self) -> None:
+        """:raises DeployError: less room than a deploy needs."""
+        folders, limits = self.settings.folders, self.settings.limits
+        machine = read_machine(self.server, folders.project, folders.backups, "/var/lib/docker")
+        disk, wanted = machine.tightest, limits.free_disk_gb
+        free = disk.free / GIGABYTE
+        self._note(
+            "system", f"free on {disk.mount}", free >= wanted, f"{wanted:g} GB", f"{free:.1f} GB"
+        )
+        self._note(
+            "system",
+            f"{disk.mount} is full to",
+            disk.percent < limits.disk_full_percent,
+            f"under {limits.disk_full_percent} %",
+            f"{disk.percent} %",
+        )
+        available = 100 * machine.memory_available / machine.memory
+        self._note("system", "memory available", available > 10, "over 10 %", f"{available:.0f} %")
+        self._note(
+            "system",
+            "load of the last minute",
+            machine.load < 4 * machine.processors,
+            f"under {4 * machine.processors}",
+            f"{machine.load:g}",
+        )
+        if free < wanted:
+            raise DeployError(
+                f"{free:.1f} GB free on {disk.mount}; a deploy needs {wanted:g} GB",
+                state="nothing was touched",
+                next_command="on the server: docker system df; du -xsh /var/lib/docker "
+                f"{folders.backups}; or lower limits.free_disk_gb",
+            )
+
+    def database(self) -> None:
+        roles = self.site.database.role_counts()
+        self.users = sum(roles.values())
+        words = ", ".join(f"{count} {role}" for role, count in sorted(roles.items()))
+        self._note("database", "users by role", self.users > 0, "some users", words or "none")
+        self._note("database", "version", True, "", self.site.database.version())
+
+    def certificate(self) -> None:
+        public = self.settings.public
+        seen = certificate(public)
+        self._note(
+            "certificate",
+            "chain",
+            seen.verified,
+            "verified",
+            "verified" if seen.verified else seen.why,
+        )
+        self._note(
+            "certificate",
+            "days left",
+            seen.days_left >= public.certificate_days,
+            f"at least {public.certificate_days}",
+            f"{seen.days_left}",
+        )
+
+    def pages(self) -> None:
+        visitor = Visitor(self.settings.public)
+        health = visitor.ask(self.settings.app.health_path)
+        problem = healthy(health, self.settings.app)
+        self._note("application", "health", not problem, "healthy", problem or "healthy")
+        self.checks += check_pages(visitor, self.settings)
+
+    def nginx(self) -> None:
+        """:raises DeployError: the configuration is not one that can be switched."""
+        path = self.site.nginx.config_file().host_path
+        if not self.server.run(["test", "-w", path], check=False).ok:
+            raise DeployError(
+                f"no right to write {path} as {self.server}",
+                state="nothing was touched",
+                next_command=f"on the server: sudo chown $USER {path}",
+            )
+        keeps = "keepalive_min_timeout" in self.site.nginx.read()
+        version = ".".join(map(str, self.site.nginx.version))
+        self._note(
+            "nginx",
+            f"{version}, leaving workers keep idle connections",
+            keeps,
+            "keepalive_min_timeout in the configuration that runs (nginx 1.27.4 and later)",
+            "set" if keeps else "not set: at the switch some clients may have to send again",
+        )
+
+    def baseline(self) -> None:
+        visitor = Visitor(self.settings.public, user_agent="deploy-baseline")
+        paths = [self.settings.app.health_path, "/"]
+        samples = max(self.settings.limits.minimum_samples, 20)
+        self.site.baseline = timing = measure(visitor, paths, samples)
+        self.site.log("baseline", timing=timing.to_json())
+        self.console.detail(f"p50 {timing.p50 * 1000:.0f} ms, p95 {timing.p95 * 1000:.0f} ms")
+
+    def back_up(self) -> None:
+        self.backup = self.site.backups.create("assessment", self.site.release, files=True)
+        self.site.backups.prune(self.settings.deploy.keep_backups, protect=set())
+
+    def report(self) -> None:
+        text = "\n".join([render(self.checks), "", "Last log lines", *self.logs, ""])
+        self.site.backups.write_into(self.backup, "assessment-report.txt", text)
+
+    def summary(self) -> list[str]:
+        """The guide's expected output."""
+        project = self.settings.folders.project.rsplit("/", 1)[-1]
+        return [
+            "Infrastructure Assessment Complete. System ready for deployment.",
+            f"Backup created in: /tmp/{project}-backup-{self.site.release}/",
+            f"Database users: {self.users}",
+            f"Unhealthy containers: {self.unhealthy}",
+        ]
+
+    def _note(self, group: str, name: str, good: bool, expected: str, found: str) -> None:
+        self.checks.append(
+            Check(group, name, "pass" if good else "warn", expected, found, critical=False)
+        )
+        if good:
+            self.console.detail(f"{name}: {found}")
+        else:
+            self.console.warn(f"{name}: {found} (expected: {expected})")

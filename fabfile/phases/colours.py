@@ -1,0 +1,188 @@
+"""One colour's container: start it, wait for its health, ask it directly, stop it."""
+
+from __future__ import annotations
+
+import posixpath
+import time
+
+from .. import interrupts
+from ..commands import compose, docker
+from ..errors import CommandFailed, DeployError
+from ..probes.http import Answer, direct, healthy
+from ..server.containers import (
+    COLOUR_LABEL,
+    COMMIT_LABEL,
+    FORMER_LABEL,
+    READS_LABEL,
+    RELEASE_LABEL,
+    Container,
+)
+from ..settings import Colour
+from ..site import Site
+
+POLL = 0.25  # seconds
+
+
+class ColourRun:
+    """One release as one colour, on the site's server."""
+
+    def __init__(self, site: Site, colour: Colour, release: str) -> None:
+        self.site = site
+        self.settings = site.settings
+        self.server = site.server
+        self.colour = colour
+        self.release = release
+        self.name = site.settings.app.container_of(colour)
+        self.port = site.settings.app.port_of(colour)
+
+    @property
+    def override(self) -> str:
+        """The rendered compose override, kept per release: a rollback can start it again."""
+        folder = f"{self.settings.folders.state}/releases/{self.release}"
+        return f"{folder}/docker-compose.{self.colour}.yml"
+
+    @property
+    def container(self) -> Container:
+        """:raises DeployError: it is not there."""
+        found = self.site.containers.named(self.name)
+        if found is None:
+            raise DeployError(f"container {self.name} is not there")
+        return found
+
+    def render(self, image: str, *, commit: str, former: str) -> None:
+        """Render the compose override and keep it on the server.
+
+        :param former: the release that a rollback from this one goes to; empty for none.
+        :raises DeployError: the site's compose file is missing or has no such service.
+        """
+        options, folder = self.settings.compose, self.settings.folders.project
+        plain = self.server.read(f"{folder}/{options.file}")
+        if plain is None:
+            raise DeployError(f"no such compose file on the server: {folder}/{options.file}")
+        reads = {
+            name: value
+            for name, value in self.site.containers.image_labels(image).items()
+            if name.startswith(READS_LABEL)
+        }
+        text = compose.override(
+            plain,
+            options.app,
+            project=self.site.containers.project,
+            file_name=options.file,
+            colour=self.colour,
+            release=self.release,
+            container=self.name,
+            image=image,
+            host_port=self.port,
+            port=self.settings.app.port,
+            labels={
+                RELEASE_LABEL: self.release,
+                COLOUR_LABEL: self.colour,
+                COMMIT_LABEL: commit,
+                FORMER_LABEL: former,
+                **reads,
+            },
+        )
+        # 0600: the service's environment may hold secrets.
+        self.server.make_folders(posixpath.dirname(self.override), mode="0700")
+        self.server.write(self.override, text, mode=0o600)
+
+    def up(self) -> None:
+        """Create the container anew from its kept override.
+
+        :raises CommandFailed: Compose's own words are the evidence.
+        """
+        options, folder = self.settings.compose, self.settings.folders.project
+        self.remove()
+        self.server.run(
+            compose.up_one(
+                self._compose_command(),
+                project=self.site.containers.project,
+                folder=folder,
+                files=[f"{folder}/{options.file}", self.override],
+                service=f"{options.app}-{self.colour}",
+            ),
+            timeout=120,
+        )
+
+    def remove(self) -> None:
+        """Take the container away, if it is there; the image stays."""
+        if self.site.containers.named(self.name):
+            self.server.run(docker.remove(self.name))
+
+    def start(self) -> None:
+        """Start the container that is there, or create it from its kept override."""
+        if self.site.containers.named(self.name):
+            self.server.run(docker.start(self.name))
+        else:
+            self.up()
+
+    def stop(self) -> None:
+        """SIGTERM, and time to finish; the container stays for a rollback."""
+        grace = self.settings.app.stop_grace
+        self.server.run(docker.stop(self.name, grace), timeout=grace + 30)
+
+    def wait_until_healthy(self) -> Container:
+        """Wait until the engine calls it healthy, as long as its own health check may take.
+
+        :returns: the container, read when it was healthy.
+        :raises DeployError: it ended, restarts, or is not healthy in time.
+        """
+        container = self.container
+        limit = container.check.deadline if container.check else self.settings.app.health_timeout
+        before, end = container.restarts, time.monotonic() + limit
+        while True:
+            container = self.container
+            if container.state not in ("running", "created") or container.restarts > before:
+                raise self._unwell(f"{self.name} does not stay up: {container.status}", container)
+            if container.health == "healthy":
+                return container
+            if not container.check and not self._unhealthy():
+                return container
+            if time.monotonic() > end:
+                raise self._unwell(f"{self.name} is not healthy after {limit:.0f} s", container)
+            interrupts.pause(POLL)
+
+    def probe(self) -> Answer:
+        """Ask the colour directly, before any visitor does: health, database, login page.
+
+        :returns: the health answer.
+        :raises DeployError: what was expected and what came.
+        """
+        app = self.settings.app
+        health = self._ask(app.health_path)
+        if problem := healthy(health, app):
+            raise self._unwell(f"{self.name} {app.health_path}: {problem}", self.container)
+        login = self._ask(app.login_path)
+        if not login.ok:
+            found = login.status or login.error
+            raise self._unwell(f"{self.name} {app.login_path}: {found}", self.container)
+        return health
+
+    def _ask(self, path: str) -> Answer:
+        container = self.container
+        published = f"{self.settings.app.port}/tcp" in container.published
+        if published:
+            return direct(self.server, "127.0.0.1", self.port, path)
+        return direct(self.server, container.address, self.settings.app.port, path)
+
+    def _unhealthy(self) -> str:
+        return healthy(self._ask(self.settings.app.health_path), self.settings.app)
+
+    def _unwell(self, reason: str, container: Container) -> DeployError:
+        memory = "\nkilled for want of memory" if container.out_of_memory else ""
+        health = f"last health check: {container.health_log}\n" if container.health_log else ""
+        logs = self.site.containers.last_logs(self.name)
+        return DeployError(reason, evidence=f"{health}{logs}{memory}")
+
+    def _compose_command(self) -> list[str]:
+        for command in (["docker", "compose"], ["docker-compose"]):
+            try:
+                self.server.run([*command, "version"])
+            except CommandFailed:
+                continue
+            return command
+        raise DeployError(
+            f"Docker Compose is missing on {self.server}",
+            next_command="on the server: apt-get install docker-compose-plugin (or docker-compose)",
+        )

@@ -1,0 +1,49 @@
+"""The meter around a task that moves visitors: it starts before, and ends after, everything."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from ..probes.meter import Meter
+from ..probes.witness import access_log
+from ..server.ledger import now
+from ..site import Site
+
+
+@contextlib.contextmanager
+def measured(site: Site) -> Iterator[None]:
+    """Measure the public site while the body runs; the figures are printed however it ends.
+
+    A task inside another shares its meter.
+    """
+    if site.meter:
+        yield
+        return
+    since = now()
+    meter = Meter(site.settings, second_witness=site.live.answers_inside)
+    site.meter, site.console.gauge = meter, meter.gauge
+    meter.start()
+    meter.mark("before")
+    try:
+        yield
+    finally:
+        site.meter, site.console.gauge = None, None
+        measurement = meter.stop()
+        site.console.line()
+        site.console.line("Measured in this run:", style="bold")
+        for line in measurement.lines():
+            site.console.line(f"• {line}")
+        _say_second_witness(site, since)
+
+
+def _say_second_witness(site: Site, since: str) -> None:
+    counts = access_log(site.server, site.nginx.container.name, since)
+    for colour, release in sorted({(c.colour, c.release) for c in counts}):
+        ours = [c for c in counts if (c.colour, c.release) == (colour, release)]
+        total = sum(c.count for c in ours)
+        failed = sum(c.count for c in ours if c.status >= 500)
+        site.console.line(
+            f"• nginx's log, all visitors: {colour} {release}: {total:,} requests, "
+            f"{failed:,} answered 5xx"
+        )

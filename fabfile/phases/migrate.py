@@ -1,0 +1,108 @@
+"""02-run-migration.sh: the new role, and the rows as soon as every release can read them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..errors import DeployError
+from ..server.migration_checks import told
+from ..server.migrations import Migrations
+from ..site import Site
+from .phase import Phase, Step
+
+
+class Migrate(Phase):
+    """Backs up, expands, and moves the rows now or leaves them for the switch.
+
+    :param data: `auto`, `now` or `after-switch`; by default `migration.data`.
+    """
+
+    name = "run-migration"
+    script = "02-run-migration.sh"
+    criteria = (
+        "2 CUSTOMER users exist: as many as there were LEARNER users",
+        "0 LEARNER users remain",
+        "2 ADMIN users unchanged, as every other role",
+        "user sessions intact",
+    )
+    triggers = (
+        "migration validation fails",
+        "user data corruption detected",
+        "transaction rollback occurs",
+    )
+
+    def __init__(self, site: Site, data: str | None = None) -> None:
+        super().__init__(site)
+        self.when = data or site.settings.migration.data
+        self.migrations = Migrations(site)
+        self.moved = False  # by this run
+
+    def steps(self) -> Sequence[Step]:
+        if not self.migrations.wanted:
+            return (Step("no migration: migration.folder is empty", self.check),)
+        return (
+            Step("check the database and what is expected of it", self.check),
+            Step("create the migration log", self.migrations.prepare),
+            Step("back up before the migration", self.back_up),
+            Step("expand: add the new role beside the old", self.expand),
+            Step("data: move the rows, or leave them for the switch", self.move, self.rows_back),
+            Step("validate users and sessions", self.validate),
+        )
+
+    def run(self) -> None:
+        """Run the steps, then print the guide's expected output."""
+        super().run()
+        self.console.line()
+        for line in self.summary():
+            self.console.line(line, style="bold" if line.endswith(":") else None)
+
+    def check(self) -> None:
+        self.console.detail(f"users: {told(self.migrations.check())}")
+
+    def back_up(self) -> None:
+        backups = self.site.backups
+        backup = backups.create("pre-migration", self.site.release, files=False)
+        self.migrations.backup_sha256 = backup.sha256
+        self.console.detail(f"{backup.link} → {backup.folder}, verified")
+        for gone in backups.prune(self.settings.deploy.keep_backups, {self.site.release}):
+            self.console.detail(f"removed {gone.folder}")
+
+    def expand(self) -> None:
+        self.console.detail(self.migrations.expand().text)
+
+    def move(self) -> None:
+        lacking = [container.name for container in self.migrations.readers_lacking_new_role()]
+        role = self.settings.migration.new_role
+        if not self.migrations.data_is_due():
+            self.console.detail(self.migrations.data().text)
+            return
+        if self.when == "after-switch" or (self.when == "auto" and lacking):
+            self.migrations.defer_data()
+            why = f": {', '.join(lacking)} cannot read {role}" if lacking else ", as asked"
+            self.console.detail(f"data: deferred until after the switch{why}")
+            return
+        if lacking:
+            self.console.warn(
+                f"moving the rows now, though {', '.join(lacking)} cannot read {role}: every "
+                f"page that reads a {role} fails until the switch"
+            )
+        self.moved = True  # before the attempt: a lost answer may have been a success
+        self.console.detail(self.migrations.data().text)
+
+    def rows_back(self) -> None:
+        if self.moved:
+            self.console.detail(str(self.migrations.move_back()))
+
+    def validate(self) -> None:
+        faults = self.migrations.unsettled()
+        if faults:
+            raise DeployError(
+                f"the migration does not validate: {faults[0]}",
+                evidence="\n".join(faults),
+                state="the rows are moved back; the new role stays in the type, unused",
+                next_command="find out who wrote meanwhile, then: fab run-migration",
+            )
+
+    def summary(self) -> list[str]:
+        """The guide's migration summary, as the database has it now."""
+        return ["Migration Summary:", *self.migrations.summary()]

@@ -1,0 +1,206 @@
+"""Moving visitors from one colour to the other, the proof of it, and the way back."""
+
+from __future__ import annotations
+
+import time
+
+from .. import interrupts
+from ..commands.nginx import configuration, parse_marker
+from ..errors import DeployError
+from ..probes.http import Answer, Visitor, healthy
+from ..probes.witness import access_log
+from ..server.containers import Container
+from ..server.ledger import now
+from ..server.live import Live
+from ..settings import Colour
+from ..site import Site
+
+LOG_EVERY = 5.0  # seconds
+
+
+class Traffic:
+    """Visitors of one site, who are with `former` now.
+
+    :param former: what is live, as it was read at the start.
+    """
+
+    def __init__(self, site: Site, former: Live) -> None:
+        self.site = site
+        self.settings = site.settings
+        self.nginx = site.nginx
+        self.former = former
+        self.former_config = ""
+        self.moved_at = ""
+        self.marker = former.marker
+
+    def settle(self) -> None:
+        """Make the configuration in place the one that nginx runs.
+
+        They differ when an operator died between the two; a restart of nginx would then go to a
+        colour that may not be there.
+        """
+        text = self.nginx.read()
+        if parse_marker(text) != self.former.marker:
+            self.site.console.warn(
+                "the nginx configuration in place is not the one that runs (a run ended between "
+                f"the two); putting back the one for {self.former.container.name}"
+            )
+            text = self._config_that_runs()
+            self.nginx.put_in_place(text, self.site.release)
+        self.former_config = text
+
+    def move(self, colour: Colour, release: str, container: str) -> None:
+        """Render, test, put in place, reload, and prove that the new release answers.
+
+        :raises DeployError: with nginx's own words, or the answer that came instead.
+        """
+        text = configuration(
+            self.settings,
+            colour=colour,
+            release=release,
+            container=container,
+            version=self.nginx.version,
+        )
+        self.nginx.put_in_place(text, self.site.release)
+        self.site.log("switching", colour=colour, to=release, container=container)
+        self._go((colour, release))
+        self.site.log("switched", colour=colour, to=release, former=self.former.release)
+
+    def take_back(self) -> None:
+        """Send visitors back to the former colour, and prove it; right also when none had left.
+
+        :raises DeployError: the former release does not answer.
+        """
+        if not self.former_config:
+            return
+        if self.nginx.read() != self.former_config:
+            self.nginx.put_in_place(self.former_config, self.site.release)
+        if self.moved_at:
+            self._go(self.former.marker)
+            self.site.log("taken-back", colour=self.former.colour, to=self.former.release)
+
+    def watch(self, seconds: float, acceptable_errors: float) -> None:
+        """Ask every critical page until the time is over; the first failure ends it.
+
+        :param seconds: how long.
+        :param acceptable_errors: percent of all visitors' requests answered 5xx.
+        :raises DeployError: a page failed, another release answered, or errors rose.
+        """
+        visitor = Visitor(self.settings.public, user_agent="deploy-watch")
+        critical = [
+            (path, p.status) for path, p in self.settings.public.pages.items() if p.critical
+        ]
+        end = time.monotonic() + seconds
+        log_due = time.monotonic() + LOG_EVERY
+        while True:
+            for path, allowed in critical:
+                self._watch_page(visitor, path, allowed)
+                interrupts.check()
+            over = time.monotonic() >= end
+            # Not each time: the engine reads a log from its start to find the last seconds.
+            if over or time.monotonic() >= log_due:
+                self._watch_errors(acceptable_errors)
+                log_due = time.monotonic() + LOG_EVERY
+            if over:
+                return
+            interrupts.pause(min(1.0, max(0.05, end - time.monotonic())))
+
+    def drain(self) -> bool:
+        """Wait until old workers, with requests in flight to the former colour, have left.
+
+        :returns: False when some had to be cut.
+        """
+        return self.nginx.wait_until_drained(self.settings.deploy.drain_seconds)
+
+    def _go(self, marker: tuple[str, str]) -> None:
+        self.moved_at = now()
+        self.marker = marker
+        if self.site.meter:
+            self.site.meter.mark("after" if marker != self.former.marker else "back")
+        self.nginx.reload()
+        self._prove(marker)
+
+    def _prove(self, marker: tuple[str, str]) -> None:
+        visitor = Visitor(self.settings.public, user_agent="deploy-proof", timeout=5)
+        nginx, app = self.settings.nginx, self.settings.app
+        end, proved = time.monotonic() + nginx.proof_timeout, 0
+        while proved < nginx.proof_answers:
+            answer = visitor.ask(app.health_path)
+            right = (answer.colour, answer.release) == marker and not healthy(answer, app)
+            proved = proved + 1 if right else 0
+            if not right and time.monotonic() > end:
+                raise DeployError(
+                    f"the public address does not answer as {_words(marker)} "
+                    f"{nginx.proof_timeout:.0f} s after the reload",
+                    evidence=f"{_seen(answer)}\n{self.nginx.errors_since(self.moved_at)}",
+                )
+            interrupts.pause(0.05)
+
+    def _watch_page(self, visitor: Visitor, path: str, allowed: tuple[int, ...]) -> None:
+        answer = visitor.ask(path)
+        if answer.status == 0 and self.site.live.answers_inside():
+            return  # our own network: the site answers on its server
+        if answer.limited:
+            return  # the rate limiter, not the release
+        if answer.status not in allowed:
+            raise DeployError(
+                f"{path} answers {answer.status or answer.error}; allowed: "
+                f"{', '.join(map(str, allowed))}",
+                evidence=f"{_seen(answer)}\n{self.site.containers.last_logs(self._serving.name)}",
+            )
+        if (answer.colour, answer.release) != self.marker:
+            raise DeployError(
+                f"{path} is answered by {_words((answer.colour, answer.release))}, not by "
+                f"{_words(self.marker)}",
+                evidence="nginx was given another configuration meanwhile",
+            )
+
+    def _watch_errors(self, acceptable: float) -> None:
+        """The second witness: what nginx answered all visitors, not only us."""
+        counts = access_log(self.site.server, self.nginx.container.name, self.moved_at)
+        ours = [c for c in counts if (c.colour, c.release) == self.marker]
+        total = sum(c.count for c in ours)
+        failed = sum(c.count for c in ours if c.status >= 500)
+        if total < self.settings.limits.minimum_samples:
+            return
+        if failed * 100 > acceptable * total:
+            raise DeployError(
+                f"{failed} of {total} requests to the new release failed (nginx's log); "
+                f"acceptable: {acceptable:g} %",
+                evidence=self.site.containers.last_logs(self._serving.name),
+            )
+
+    @property
+    def _serving(self) -> Container:
+        return self.site.live.read().container
+
+    def _config_that_runs(self) -> str:
+        """The configuration for what is live: a kept copy of it, else rendered anew."""
+        former = self.former
+        file = self.nginx.config_file().host_path
+        for path in self.site.server.run(
+            ["sh", "-c", 'ls -t -- "$1".backup-* 2>/dev/null || true', "sh", file]
+        ).lines:
+            text = self.site.server.read(path) or ""
+            if text and parse_marker(text) == former.marker:
+                return text
+        return configuration(
+            self.settings,
+            colour=former.colour,
+            release=former.release,
+            container=former.container.name,
+            version=self.nginx.version,
+        )
+
+
+def _words(marker: tuple[str, str]) -> str:
+    return f"{marker[0]} {marker[1]}" if marker[0] else "the former configuration"
+
+
+def _seen(answer: Answer) -> str:
+    if not answer.status:
+        return f"{answer.path}: {answer.error}"
+    return (
+        f"{answer.path}: {answer.status}, answered by "
+        f"{_words((answer.colour, answer.release))}: {answer.body[:300]}"
+    )

@@ -1,0 +1,238 @@
+"""05-validate-deployment.sh: is the site as it has to be? Everything is looked at, then judged."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
+
+from ..errors import DeployError, Interrupted, ServerUnreachable
+from ..probes import assets, metrics, pages, resources, security, signin, users
+from ..probes.http import Visitor, healthy
+from ..probes.timing import Timing, Verdict, judge, measure
+from ..report.checks import Check, render, show
+from ..server.containers import Container
+from ..server.ledger import now
+from ..server.live import Live
+from ..server.machine import read_machine
+from ..server.migration_log import standing
+from ..server.migrations import Migrations
+from ..site import Site
+from .phase import Phase, Step
+
+PERFORMANCE = "Performance"
+MEASUREMENTS = 3  # a busy moment is no degradation: only what is slow each time is
+# Where looking itself fails: without containers or database there is no site.
+CRITICAL_GROUPS = (resources.CONTAINERS, users.GROUP)
+SINCE_UNKNOWN = "10m"  # of the logs, where the ledger knows no switch
+
+
+class Validate(Phase):
+    """Changes nothing on the site; its report is saved on the server.
+
+    :param baseline: response times before the deploy; without them only the limit counts.
+    """
+
+    name = "validate-deployment"
+    script = "05-validate-deployment.sh"
+    criteria = (
+        "all validation tests pass",
+        "user flows are functional",
+        "performance is within the baseline",
+        "the system is stable",
+    )
+    triggers = (
+        "critical validations fail",
+        "the user experience is broken",
+        "performance degradation above limits.slower_than_baseline (2 x)",
+    )
+
+    def __init__(self, site: Site, baseline: Timing | None = None) -> None:
+        super().__init__(site)
+        self.baseline = baseline
+        self.checks: list[Check] = []
+        self.visitor = Visitor(self.settings.public, user_agent="deploy-validate")
+        self._way = contextlib.ExitStack()
+
+    def steps(self) -> Sequence[Step]:
+        looks: tuple[tuple[str, Callable[[], list[Check]]], ...] = (
+            (resources.CONTAINERS, self.containers),
+            (users.GROUP, self.database),
+            (pages.GROUP, self.endpoints),
+            (PERFORMANCE, self.performance),
+            (security.GROUP, lambda: security.check_security(self.visitor)),
+            (signin.GROUP, lambda: signin.check_sign_in(self.visitor, self.settings)),
+            (assets.GROUP, lambda: assets.check_assets(self.visitor)),
+            (resources.LOGS, self.logs),
+            (resources.SERVER, self.machine),
+        )
+        return (
+            Step("which way the site can be asked", self.find_way),
+            *(Step(group, partial(self._look, group, look)) for group, look in looks),
+            Step("validation report", self.report),
+            Step("judgement", self.judge),
+        )
+
+    def run(self) -> None:
+        with self._way:
+            super().run()
+
+    def find_way(self) -> None:
+        """From here; where our own network fails and the site answers on its server, from there."""
+        path = self.settings.app.health_path
+        if self.visitor.ask(path).status or not self.site.live.answers_inside():
+            return
+        self.visitor = self._way.enter_context(self.site.live.inside())
+        self.console.warn("no answer on this machine's network; asking from the server's side")
+
+    def containers(self) -> list[Check]:
+        live = self._live.container
+        compose = self.settings.compose
+        needed = [live, *map(self.site.containers.service, (compose.nginx, compose.database))]
+        known = {container.id for container in needed}
+        others = [c for c in self.site.containers.all() if c.id not in known]
+        running = [c for c in needed if c.running]
+        return [
+            *resources.check_containers(needed, others),
+            *resources.check_use(self.server, running, self.settings.limits),
+        ]
+
+    def database(self) -> list[Check]:
+        roles = self.site.database.role_counts()
+        checks = [users.check_reachable(roles)]
+        if self.settings.migration.folder:
+            promise = self._promise()
+            checks += users.check_roles(roles, self.settings.migration, promise)
+            if promise.moved:
+                checks.append(users.check_settled(Migrations(self.site).unsettled()))
+        if self.settings.database.session_table:
+            sessions = self.site.database.sessions_per_user()
+            checks.append(users.check_sessions(sessions, sum(roles.values())))
+        return checks
+
+    def endpoints(self) -> list[Check]:
+        app = self.settings.app
+        main, health = (pages.patiently(self.visitor, path) for path in ("/", app.health_path))
+        problem = healthy(health, app)
+        of = partial(Check.of, pages.GROUP)
+        return [
+            of("main page", main.status == 200, "200", main.found, critical=not main.limited),
+            of(
+                "health body",
+                not problem,
+                f"status {' or '.join(app.health_status)}",
+                problem or " ".join(health.body.split())[:200],
+                critical=not health.limited,
+            ),
+            *pages.check_pages(self.visitor, self.settings),
+        ]
+
+    def performance(self) -> list[Check]:
+        limits = self.settings.limits
+        paths = [self.settings.app.health_path, "/"]  # the baseline's
+        for _ in range(MEASUREMENTS):
+            timing = measure(self.visitor, paths, max(limits.minimum_samples, 20))
+            alone = judge(None, timing, limits)
+            compared = judge(self.baseline, timing, limits)
+            if compared.word == "good":
+                break
+        limit, times = f"p95 under {limits.response_seconds:g} s", limits.slower_than_baseline
+        of = partial(Check.of, PERFORMANCE)
+        checks = [
+            of("response times", alone.word == "good", limit, str(timing), critical=_slow(alone))
+        ]
+        if self.baseline:
+            expected = f"at most {times:g} x the baseline"
+            good, critical = compared.word == "good", _slow(compared)
+            checks.append(
+                of("against the baseline", good, expected, compared.reason, critical=critical)
+            )
+        return checks
+
+    def logs(self) -> list[Check]:
+        entries = self.site.ledger.entries()
+        switched = [entry.time for entry in entries if entry.event == "switched"]
+        since = switched[-1] if switched else SINCE_UNKNOWN
+        looked_at: tuple[tuple[Container, str], ...] = (
+            (self.site.nginx.container, resources.NGINX_ERRORS),
+            (self._live.container, resources.APP_ERRORS),
+        )
+        return [
+            resources.check_log(self.server, container, since, pattern)
+            for container, pattern in looked_at
+        ]
+
+    def machine(self) -> list[Check]:
+        folders = self.settings.folders
+        machine = read_machine(self.server, folders.project, folders.backups, "/var/lib/docker")
+        return resources.check_machine(machine, self.settings.limits)
+
+    # -- the end -------------------------------------------------------------------------------
+
+    def report(self) -> None:
+        """Save the report on the server, and show it here."""
+        release, folders = self.site.release, self.settings.folders
+        folder = f"{folders.state}/reports"
+        path, link = (
+            f"{folder}/validation-{release}.txt",
+            f"/tmp/deployment-validation-{release}.txt",
+        )
+        passed = metrics.success_metrics(self.checks)
+        heading = [f"{self.settings.name}: validation {release}", f"{self.server}, {now()}"]
+        text = [*heading, "", render(self.checks), "", "=== Success Metrics ===", *passed, ""]
+        self.server.make_folders(folder, mode="0700")
+        self.server.write(path, "\n".join(text), mode=0o600)
+        # -T: a folder of that name in /tmp is not a place to put the link into.
+        linked = self.server.run(["ln", "-sfT", path, link], check=False).ok
+        show(self.console, self.checks)
+        for line in passed:
+            self.console.detail(line)
+        self.console.detail(f"report on the server: {link if linked else path}")
+
+    def judge(self) -> None:
+        """:raises DeployError: a critical check failed; the caller takes the site back."""
+        failed = [check for check in self.checks if check.verdict == "fail"]
+        if failed:
+            raise DeployError(
+                f"{len(failed)} of {len(self.checks)} checks failed that must not: "
+                f"{', '.join(f'{check.group}: {check.name}' for check in failed)}",
+                evidence="\n".join(f"{check.group}: {check.line}" for check in failed),
+                state="the validation itself changed nothing",
+                next_command="fab rollback, or mend what the evidence names and fab "
+                "validate-deployment",
+            )
+
+    # -- how -----------------------------------------------------------------------------------
+
+    def _look(self, group: str, look: Callable[[], list[Check]]) -> None:
+        """Run a group's checks; one that cannot be made is a failed one, and the rest go on."""
+        try:
+            self.checks += look()
+        except (ServerUnreachable, Interrupted):
+            raise
+        except DeployError as error:
+            critical = group in CRITICAL_GROUPS
+            self.checks.append(
+                Check.of(
+                    group, "to be checked", False, "an answer", error.reason, critical=critical
+                )
+            )
+
+    @cached_property
+    def _live(self) -> Live:
+        return self.site.live.read()
+
+    def _promise(self) -> users.Promise:
+        entries = Migrations(self.site).entries()
+        data = standing(entries, "data")
+        return users.Promise(
+            moved=data is not None,
+            closed=standing(entries, "contract") is not None,
+            before=(data.counts_before or {}).get("roles", {}) if data else {},
+            now=data is not None and data.release == self.site.release,
+        )
+
+
+def _slow(verdict: Verdict) -> bool:
+    """Too few samples say nothing about the release."""
+    return verdict.word == "slow"

@@ -1,0 +1,94 @@
+"""How a function becomes a task that works the same under `fab -H` and `invoke`."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+from collections.abc import Callable
+from typing import Any
+
+from fabric import Connection
+from invoke.context import Context
+from invoke.exceptions import Exit
+from invoke.parser.argument import Argument
+from invoke.tasks import Task, task
+
+from . import interrupts
+from .errors import BadSettings, DeployError
+from .report.console import Console
+from .server.connection import Server
+from .settings import load
+from .site import Site
+
+_sites: dict[tuple[str, str], Site] = {}
+logging.getLogger("paramiko").addHandler(logging.NullHandler())  # we say it in our own words
+
+
+class SiteTask(Task):  # type: ignore[type-arg]
+    """A task whose body gets the site instead of Invoke's context.
+
+    `fab -H` hands over a Connection, `invoke` a plain Context: both become a Site over our own
+    connection, and a chain of tasks shares one SSH session. Every failure becomes one message
+    and an exit code here, and nowhere else.
+    """
+
+    def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
+        setting = Argument(
+            names=("set",),
+            kind=list,
+            help="Override a setting: NAME=VALUE, for instance migration.data=now (repeatable).",
+        )
+        return [*super().get_arguments(ignore_unknown_help=ignore_unknown_help), setting]
+
+    def __call__(self, context: Context, *args: Any, **kwargs: Any) -> Any:
+        assignments = kwargs.pop("set", None) or []
+        console = Console()
+        try:
+            with interrupts.listening():
+                site = _site(context, assignments, console)
+                return self.body(site, *args, **kwargs)
+        except DeployError as error:
+            if _debugging():
+                console.errors.print_exception()
+            console.failure(error.reason, error.evidence, error.state, error.next_command)
+            raise Exit(code=error.exit_code) from None
+        except Exception as error:
+            if _debugging():
+                raise
+            console.failure(
+                f"unexpected {type(error).__name__}: {error}", "", "", "again with --debug"
+            )
+            raise Exit(code=1) from None
+
+
+def site_task(*args: Any, **kwargs: Any) -> Callable[..., Any]:
+    """Like Invoke's `@task`, for a function of the site."""
+    decorated: Callable[..., Any] = task(*args, klass=SiteTask, **kwargs)
+    return decorated
+
+
+def _debugging() -> bool:
+    return logging.getLogger().isEnabledFor(logging.DEBUG)  # what -d/--debug turns on
+
+
+def _site(context: Context, assignments: list[str], console: Console) -> Site:
+    source = str(context.config._runtime_path or "invoke.yaml")
+    settings = load(
+        context.config._config.get("site"),
+        environment=os.environ,
+        assignments=assignments,
+        source=source,
+    )
+    connection = context if isinstance(context, Connection) else None
+    if connection is None and not settings.ssh.host:
+        raise BadSettings(
+            "no server is named: ssh.host is empty",
+            next_command="fab -H user@host …, or set ssh.host: user@host:port",
+        )
+    server = Server(settings, connection)
+    key = (str(server), settings.model_dump_json())
+    if key not in _sites:
+        atexit.register(server.close)
+        _sites[key] = Site(settings, server, console)
+    return _sites[key]
