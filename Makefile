@@ -1,0 +1,70 @@
+# make demo and make test need nothing but this folder, and root on a Debian or Ubuntu machine.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+TARGET   ?=
+SETTINGS ?=
+FAB    := $(BIN)/fab $(if $(SETTINGS),-f $(SETTINGS)) $(if $(TARGET),-H $(TARGET))
+
+.PHONY: help demo test unit lab-test lint lab lab-down packages \
+        assess migrate blue-green validate rollback deploy
+
+help: ## Show what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+demo: $(READY) packages ## Build the lab, deploy under live traffic, roll back, show the numbers
+	$(BIN)/python -m lab.demo
+
+test: $(READY) packages lint ## Every check and every test, unit and lab
+	$(BIN)/python -m pytest
+
+unit: $(READY) ## The tests that need no server
+	$(BIN)/python -m pytest tests/unit
+
+lab-test: $(READY) packages ## The tests against the lab
+	$(BIN)/python -m pytest tests/lab
+
+lint: $(READY) ## ruff, mypy and shellcheck
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/shellcheck $$(git ls-files '*.sh' .ci/run)
+
+lab: $(READY) packages ## Start the lab
+	$(BIN)/invoke lab.up
+
+lab-down: $(READY) ## Remove the lab's server
+	$(BIN)/invoke lab.down
+
+packages: ## Install the Debian packages that are missing
+	@sh lab/install-packages.sh
+
+# The numbered scripts: make deploy TARGET=ubuntu@host [SETTINGS=file]
+assess: $(READY) ## 01 Check the site and back it up
+	$(FAB) assess-infrastructure
+
+migrate: $(READY) ## 02 Migrate the database
+	$(FAB) run-migration
+
+blue-green: $(READY) ## 03 Start the new release and switch visitors to it
+	$(FAB) blue-green-deploy
+
+rollback: $(READY) ## 04 Take visitors back to the former release
+	$(FAB) rollback
+
+validate: $(READY) ## 05 Check everything; a critical failure rolls back
+	$(FAB) validate-deployment
+
+deploy: $(READY) ## 01, 02, 03 and 05, measured from the first to the last
+	$(FAB) deploy
+
+chain: $(READY) ## The same four as single tasks over one connection
+	$(FAB) assess migrate blue-green validate
+
+$(READY): requirements.txt requirements-dev.txt
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || sh lab/install-packages.sh
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
+	touch $@
