@@ -1,0 +1,85 @@
+"""Who is at the other end is checked, and what is wrong is said in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.lab.conftest import Fab
+from tests.programs import ROOT
+
+
+@pytest.fixture
+def known_hosts(tmp_path: Path) -> Path:
+    path = tmp_path / "known_hosts"
+    path.write_text("")
+    return path
+
+
+def test_an_unknown_host_key_is_refused_with_the_line_that_says_how_to_trust_it(
+    fab: Fab, known_hosts: Path
+) -> None:
+    done = fab("status", f"--set=ssh.known_hosts={known_hosts}")
+    assert done.returncode == 1
+    assert "unknown host key of [127.0.0.1]:22022: ssh-ed25519 SHA256:" in done.stderr
+    assert "ssh-keyscan -p 22022 127.0.0.1 >> ~/.ssh/known_hosts" in done.stderr
+    assert known_hosts.read_text() == ""
+
+
+def test_a_changed_host_key_is_refused_even_where_new_ones_are_accepted(
+    fab: Fab, known_hosts: Path
+) -> None:
+    other = "AAAAC3NzaC1lZDI1NTE5AAAAIGPKdHLLDBUBFLFCTQgFIMvUM0gUhAh3rtPoEaWDHhgk"
+    known_hosts.write_text(f"[127.0.0.1]:22022 ssh-ed25519 {other}\n")
+    done = fab(
+        "status", f"--set=ssh.known_hosts={known_hosts}", "--set=ssh.accept_new_host_key=true"
+    )
+    assert done.returncode == 1
+    assert "has CHANGED" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_new_host_key_is_added_where_the_settings_ask_for_it(fab: Fab, known_hosts: Path) -> None:
+    done = fab(
+        "status", f"--set=ssh.known_hosts={known_hosts}", "--set=ssh.accept_new_host_key=true"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "[127.0.0.1]:22022 ssh-ed25519" in known_hosts.read_text()
+
+
+def test_a_key_that_the_server_does_not_know_is_one_line(fab: Fab, tmp_path: Path) -> None:
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    key = tmp_path / "key"
+    key.write_bytes(
+        Ed25519PrivateKey.generate().private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.OpenSSH,
+            serialization.NoEncryption(),
+        )
+    )
+    done = fab("status", f"--set=ssh.key_file={key}")
+    assert done.returncode == 1
+    assert "ubuntu@127.0.0.1:22022 refused the sign-in" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_where_nobody_listens_is_one_line(fab: Fab) -> None:
+    done = fab("-H", "ubuntu@127.0.0.1:9", "status")
+    assert done.returncode == 1
+    assert "cannot connect to ubuntu@127.0.0.1:9" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_no_file_turns_host_key_checking_off() -> None:
+    wanted = "StrictHostKeyChecking" + "=no"
+    found = [
+        path
+        for path in ROOT.rglob("*")
+        if path.is_file()
+        and not {".git", ".venv", ".mypy_cache", ".ruff_cache"} & set(path.parts)
+        and wanted in path.read_text(errors="replace")
+    ]
+    assert found == []

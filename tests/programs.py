@@ -1,0 +1,32 @@
+"""The two programs as a user starts them: real processes, from the project's root."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+BIN = Path(sys.executable).parent
+
+Done = subprocess.CompletedProcess[str]
+
+
+def program(*argv: str, seconds: float = 600, environment: Mapping[str, str] | None = None) -> Done:
+    """Run `fab` or `invoke` with these arguments and wait for it.
+
+    :param seconds: time limit.
+    :param environment: added to this process's own.
+    """
+    return subprocess.run(
+        [str(BIN / argv[0]), *argv[1:]],
+        cwd=ROOT,
+        env={**os.environ, **(environment or {})},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )

@@ -1,0 +1,83 @@
+"""Settings are refused in one line that names the setting, the value and what is allowed."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from fabfile.errors import BadSettings
+from fabfile.settings import load
+from tests.programs import ROOT
+
+
+def refusal(section: object, **options: object) -> str:
+    with pytest.raises(BadSettings) as caught:
+        load(section, **options)  # type: ignore[arg-type]
+    assert caught.value.exit_code == 2
+    assert "\n" not in caught.value.reason
+    return caught.value.reason
+
+
+def test_the_shipped_example_is_the_guides_site() -> None:
+    site = load(yaml.safe_load((ROOT / "invoke.yaml").read_text())["site"])
+    assert site.ssh.host == "ubuntu@3.128.143.122"
+    assert site.app.container_of("green") == "1001-stories-app-green"
+    assert site.app.port_of("green") == 3001
+    assert site.migration.expect == {"LEARNER": 2, "ADMIN": 2}
+    assert site.deploy.watch_seconds == 30
+
+
+def test_fabric_reads_the_same_file_as_invoke() -> None:
+    assert (ROOT / "fabric.yaml").resolve() == (ROOT / "invoke.yaml").resolve()
+
+
+def test_an_unknown_name_is_refused_with_the_nearest_right_one() -> None:
+    assert refusal({"app": {"prot": 3000}}) == (
+        "invoke.yaml: site.app.prot: no such setting; did you mean port?"
+    )
+
+
+@pytest.mark.parametrize(
+    ("section", "words"),
+    [
+        ({"app": {"port": 0}}, "site.app.port is 0; allowed: greater than or equal to 1"),
+        ({"app": {"port": "x"}}, "site.app.port is 'x'"),
+        ({"app": {"container": "a; rm -rf /"}}, "site.app.container is 'a; rm -rf /'"),
+        ({"folders": {"backups": "/srv/../etc"}}, "without '..'"),
+        ({"folders": {"backups": "/"}}, "not '/' itself"),
+        ({"migration": {"data": "later"}}, "allowed: 'auto', 'now' or 'after-switch'"),
+        ({"nginx": {"certificate": "/a b;"}}, "site.nginx.certificate is '/a b;'"),
+        ({"nginx": {"limit_exempt": ["1.2.3.4 1; }"]}}, "site.nginx.limit_exempt.0"),
+        ({"app": None}, "site.app is None"),
+        ("text", "allowed: a mapping of settings"),
+        (None, "no `site:` section"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_is_allowed(section: object, words: str) -> None:
+    assert words in refusal(section)
+
+
+def test_set_beats_the_environment_and_the_environment_beats_the_file() -> None:
+    section = {"app": {"port": 1}}
+    environment = {"DEPLOY_APP__PORT": "2", "PATH": "/bin"}
+    assert load(section, environment=environment).app.port == 2
+    assert load(section, environment=environment, assignments=["app.port=3"]).app.port == 3
+
+
+def test_overrides_are_read_as_yaml() -> None:
+    settings = load({}, assignments=["app.health_status=[fine]", "ssh.accept_new_host_key=false"])
+    assert settings.app.health_status == ("fine",)
+    assert settings.ssh.accept_new_host_key is False
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"environment": {"DEPLOY_APP__PRT": "1"}}, "DEPLOY_APP__PRT: no such setting"),
+        ({"assignments": ["app.prt=1"]}, "--set app.prt: no such setting; did you mean port?"),
+        ({"assignments": ["app.port"]}, "allowed: NAME=VALUE"),
+        ({"assignments": ["app.port.x=1"]}, "site.app.port is {'x': 1}"),
+    ],
+)
+def test_a_wrong_override_is_refused(options: dict[str, object], words: str) -> None:
+    assert words in refusal({}, **options)
