@@ -10,6 +10,8 @@ from .templates import render
 KEEPALIVE_MIN_TIMEOUT_SINCE = (1, 27, 4)
 HTTP2_DIRECTIVE_SINCE = (1, 25, 1)
 
+_OF_THE_IMAGE = re.compile(r"^(?:user|pid|load_module)\s[^;{}\n]*;", re.MULTILINE)
+
 Version = tuple[int, ...]
 
 
@@ -25,19 +27,30 @@ def parse_marker(config: str) -> tuple[str, str]:
     return (found[1], found[2]) if found else ("", "")
 
 
+def carried_over(config: str) -> list[str]:
+    """The directives of a configuration that belong to its image, not to the site.
+
+    The next configuration repeats them: another `pid` would leave `nginx -s reload` without its
+    master, another `user` without its temporary folders, and modules must be loaded first.
+    """
+    return [line.strip() for line in _OF_THE_IMAGE.findall(config)]
+
+
 def configuration(
-    settings: Settings, *, colour: str, release: str, container: str, version: Version
+    settings: Settings, *, colour: str, release: str, container: str, version: Version, former: str
 ) -> str:
     """The whole nginx.conf that sends visitors to one container.
 
     :param container: name of the live colour's container, as Docker's DNS knows it.
     :param version: of the nginx that will read it; decides which directives it knows.
+    :param former: the configuration that it replaces.
     """
     nginx, health_path = settings.nginx, settings.app.health_path
     return render(
         nginx.template,
         {
             "template": nginx.template,
+            "carried_over": carried_over(former),
             "colour": colour,
             "release": release,
             "container": container,

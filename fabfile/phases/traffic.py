@@ -60,6 +60,7 @@ class Traffic:
             release=release,
             container=container,
             version=self.nginx.version,
+            former=self.former_config,
         )
         self.nginx.put_in_place(text, self.site.release)
         self.site.log("switching", colour=colour, to=release, container=container)
@@ -190,6 +191,7 @@ class Traffic:
             release=former.release,
             container=former.container.name,
             version=self.nginx.version,
+            former=self.nginx.read(),
         )
 
 

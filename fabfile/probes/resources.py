@@ -107,7 +107,9 @@ def check_log(server: Server, container: Container, since: str, pattern: str) ->
 
 def _state(container: Container, *, critical: bool) -> Check:
     good = container.running and container.health in ("", "healthy")
-    found = container.status + (f": {container.health_log[:200]}" if not good else "")
+    found = container.status + (
+        f": {container.health_log[:200]}" if container.running and not good else ""
+    )
     wanted = "running and healthy"
     return Check.of(CONTAINERS, container.name, good, wanted, found, critical=critical)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -14,6 +15,8 @@ from .http import Visitor
 # Less than this is not felt by a visitor: 2 ms that become 5 ms are three times as much and
 # still no degradation, only a busy processor.
 NOTICEABLE = 0.05  # seconds
+BAD_IN_A_ROW = 5  # failed answers after which there is nothing to measure
+MEASURE_SECONDS = 60.0  # seconds for all samples; a site that is down must not hold a phase up
 LIMITER_PAUSE = 0.5  # seconds to wait where a rate limit turned a sample away
 
 
@@ -87,18 +90,22 @@ def measure(visitor: Visitor, paths: Sequence[str], samples: int) -> Timing:
     :returns: the timing; with fewer samples where answers failed or were turned away.
     :raises Interrupted: a signal came.
     """
+    end = time.monotonic() + MEASURE_SECONDS
     for path in paths:
         visitor.ask(path, new_connection=False)
     seconds: list[float] = []
+    bad = 0
     # As many attempts again for answers that a rate limit turns away; then it is what it is.
     for attempt in range(2 * samples):
         interrupts.check()
-        if len(seconds) == samples:
+        if len(seconds) == samples or bad == BAD_IN_A_ROW or time.monotonic() > end:
             break
         answer = visitor.ask(paths[attempt % len(paths)], new_connection=False)
         if answer.limited:
             interrupts.pause(LIMITER_PAUSE)
-        elif answer.ok:
+            continue
+        bad = 0 if answer.ok else bad + 1
+        if answer.ok:
             seconds.append(answer.seconds)
     return Timing.of(seconds)
 

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import posixpath
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
 
 from .. import interrupts
 from ..commands import postgres
 from ..errors import DeployError
 from ..settings import Settings
 from . import backup_files, snapshot
+from .backup import DUMP, PLAIN, Backup, BackupFile, Kind
 from .connection import Server
 from .containers import Containers
 from .database import Database, account
 from .ledger import now, operator
 
-Kind = Literal["assessment", "pre-migration"]
-DUMP, PLAIN, MANIFEST = "database.dump", "database.sql", "manifest.json"
+__all__ = ["Backup", "Backups"]
+
+MANIFEST = "manifest.json"
 ROOM = 3  # times the database's size
 
 # $1 file, the rest: a command that writes it. Its exit status is kept, and on failure no file is.
@@ -49,58 +48,6 @@ case $1 in "$2"/*) ;; *) exit 3 ;; esac
 find /tmp -maxdepth 1 -type l \\( -lname "$1" -o -lname "$1/*" \\) -exec rm -f -- {} +
 rm -rf -- "$1"
 """
-
-
-@dataclass(frozen=True)
-class BackupFile:
-    """One file of a backup."""
-
-    name: str
-    bytes: int
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Backup:
-    """One backup, as its manifest describes it.
-
-    :param counts: rows of each table, in the dump's own snapshot.
-    :param roles: users per role, in it too.
-    :param activity: rows inserted, updated and deleted in each table, as counted until then.
-    :param not_copied: files that could not be read or were not there.
-    """
-
-    kind: Kind
-    release: str
-    folder: str
-    link: str
-    time: str
-    who: str
-    database: str
-    version: str
-    size: int
-    lsn: str
-    counts: dict[str, int]
-    roles: dict[str, int]
-    sessions: int
-    activity: dict[str, dict[str, int]]
-    files: tuple[BackupFile, ...]
-    not_copied: tuple[str, ...] = field(default=())
-    verified: bool = True
-
-    @property
-    def name(self) -> str:
-        return posixpath.basename(self.folder)
-
-    @property
-    def dump(self) -> str:
-        """The archive's path on the server."""
-        return f"{self.folder}/{DUMP}"
-
-    @property
-    def sha256(self) -> str:
-        """The archive's checksum."""
-        return next(file.sha256 for file in self.files if file.name == DUMP)
 
 
 class Backups:
@@ -171,8 +118,7 @@ class Backups:
             files=self._files(folder),
             not_copied=tuple(not_copied),
         )
-        text = json.dumps(asdict(backup), indent=2, sort_keys=True) + "\n"
-        self.server.write(f"{folder}/{MANIFEST}", text, 0o600)
+        self.server.write(f"{folder}/{MANIFEST}", backup.to_json(), 0o600)
         self.server.run(["sync"])
         self._link(backup)
         return backup
@@ -254,10 +200,7 @@ class Backups:
         if text is None:
             return None
         try:
-            entry: dict[str, Any] = json.loads(text)
-            entry["files"] = tuple(BackupFile(**file) for file in entry["files"])
-            entry["not_copied"] = tuple(entry["not_copied"])
-            return Backup(**entry)
+            return Backup.from_json(text)
         except (ValueError, TypeError, KeyError) as error:
             raise DeployError(f"{folder}/{MANIFEST} cannot be read: {error}") from None
 

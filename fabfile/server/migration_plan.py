@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 
-from ..settings import Settings
+import yaml
+
+from ..settings import Settings, load
 from .migration_checks import STAGES
-from .sql_text import fill_in, stage_folder, stage_values
+from .sql_text import PROJECT, fill_in, stage_folder, stage_values
 
 
 @dataclass(frozen=True)
@@ -34,3 +37,14 @@ def plan(settings: Settings, release: str) -> list[PlannedStage]:
         locks = next((line for line in remarks if line.startswith("Locks:")), "Locks: not said")
         planned.append(PlannedStage(stage, locks, sql))
     return planned
+
+
+def main(stage: str) -> None:
+    """Print one stage as invoke.yaml fills it in."""
+    section = yaml.safe_load((PROJECT / "invoke.yaml").read_text())["site"]
+    stages = {planned.stage: planned.sql for planned in plan(load(section), "by-hand")}
+    print(stages[stage])
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -158,8 +158,8 @@ class Session:
 
 
 def explained(code: str, words: str) -> DatabaseError:
-    first = next((line for line in words.splitlines() if line.strip()), "no answer")
-    first = first.removeprefix("ERROR:").strip()
+    words = words.strip().removeprefix("ERROR:").strip()  # psql says it, psycopg2 does not
+    first = words.partition("\n")[0] or "no answer"
     if not code:
         return DatabaseError(f"the connection to the database is gone: {first}", evidence=words)
     return DatabaseError(f"the database says: {first}", code=code, evidence=f"{words}\n({code})")

@@ -69,6 +69,7 @@ def stage_values(
         "host": literal(socket.gethostname()),
         "backup_sha256": literal(backup_sha256),
         "counts_before": "NULL",
+        "exclusive": False,
     }
 
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from ..settings import Settings
     from .database import Database
 
-TRIES = 5  # for a transaction that met somebody else's change of the same row
+# A transaction that met somebody else's change of a row is tried again; in the end, writers wait.
+TRIES, EXCLUSIVE_TRIES = 4, 2
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,9 @@ class StageRunner:
 
         :raises DatabaseError: it failed; FAILED is in the log.
         """
-        sql = self._filled(file, extra)
         last = max((entry.id for entry in self.log.entries()), default=0)
         for left in reversed(range(TRIES)):
+            sql = self._filled(file, extra | {"exclusive": left < EXCLUSIVE_TRIES})
             try:
                 self.log.session.execute(sql)
                 return

@@ -2,8 +2,13 @@
 -- promoted. One transaction with its log entry; a second run finds nothing to do.
 -- The enum value stays: it does no harm, and deleting it from pg_enum breaks rows and pg_dump.
 -- Locks: the rows that move, until COMMIT; the table too while a rule of contract.sql goes.
--- A row changed by somebody else meanwhile is error 40001: nothing has happened, run it again.
+-- A row changed by somebody else meanwhile is error 40001: nothing has happened, and it is tried
+-- again; after that the whole table is kept from writers, so that a busy one is not tried for ever.
 BEGIN ISOLATION LEVEL REPEATABLE READ;
+-- Before anything that takes the snapshot: what is seen is then what stays.
+{% if reverse_contract %}LOCK TABLE {{ users }} IN ACCESS EXCLUSIVE MODE;
+{% elif exclusive %}LOCK TABLE {{ users }} IN SHARE ROW EXCLUSIVE MODE;
+{% endif %}
 
 {% if reverse_contract %}{% include "reverse-contract.sql" %}{% endif %}
 

@@ -14,6 +14,7 @@ from fabfile.server.connection import Server
 from fabfile.settings import Settings, load
 from fabfile.site import Site
 from lab import server as lab_server
+from lab.shell import LabError
 from tests.programs import ROOT, Done, program
 
 SETTINGS_FILE = ROOT / "lab/settings.yaml"
@@ -24,9 +25,12 @@ Fab = Callable[..., Done]
 
 @pytest.fixture(scope="session")
 def lab() -> None:
-    """The lab's server, started if it is not running."""
+    """The lab's server, started if it is not running; a site left broken is put back."""
     os.chdir(ROOT)
-    lab_server.up()
+    try:
+        lab_server.up()
+    except LabError:
+        lab_server.reset()
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from fabfile.server.sql_session import DatabaseError
 from fabfile.server.sql_text import stage_folder
 from fabfile.settings import Settings
 from fabfile.site import Site
+from lab.environment import DATABASE_PASSWORD
 from lab.shell import LabError
 from tests.lab.scratch_database import Scratch, scratch_database
 from tests.programs import Done
@@ -147,6 +148,18 @@ def test_either_connection_gives_the_same_rows_and_the_same_errors(
     refuse_forwarding(monkeypatch)
     assert seen() == forwarded
     assert forwarded[2] == "22012"
+
+
+def test_a_password_that_was_changed_since_does_not_matter_and_is_not_told(
+    scratch: Scratch,
+) -> None:
+    scratch.psql("ALTER ROLE scratch PASSWORD 'changed since'")
+    assert scratch.site.database.role_counts() == {"LEARNER": 2, "ADMIN": 2}
+    scratch.psql("ALTER ROLE scratch RENAME TO gone; CREATE ROLE scratch NOLOGIN")
+    with pytest.raises(DatabaseError) as caught:
+        scratch.site.database.role_counts()
+    assert "not permitted to log in" in caught.value.evidence
+    assert DATABASE_PASSWORD not in repr(vars(caught.value))
 
 
 def test_a_role_that_was_changed_since_is_kept_and_newcomers_go_back_too(

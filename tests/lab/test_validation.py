@@ -17,7 +17,7 @@ from fabfile.site import Site
 from tests.programs import Done
 
 OnServer = Callable[..., "Done"]
-FAULT = "docker exec 1001-stories-app sh -c 'echo {} >> /app/faults'; sleep 2"
+FAULT = "docker exec -u root 1001-stories-app sh -c 'echo {} >> /app/faults' && sleep 2"
 
 
 def by_name(checks: list[Check]) -> dict[str, str]:

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from fabfile.commands.nginx import configuration, parse_marker, parse_version
+from fabfile.commands.nginx import carried_over, configuration, parse_marker, parse_version
 from fabfile.errors import BadSettings
 from fabfile.settings import load
 
@@ -18,6 +18,7 @@ def rendered(version: tuple[int, ...] = (1, 30, 6), *assignments: str) -> str:
         release="20240828-143000",
         container="1001-stories-app-green",
         version=version,
+        former="user www-data;\npid /run/nginx.pid;\nevents {}\n",
     )
 
 
@@ -35,6 +36,11 @@ def test_the_other_colour_is_only_looked_up_at_request_time() -> None:
 def test_colour_and_release_are_read_back_from_it() -> None:
     assert parse_marker(rendered()) == ("green", "20240828-143000")
     assert parse_marker("# a plain file\nworker_processes 1;") == ("", "")
+
+
+def test_what_belongs_to_the_image_is_carried_over_from_one_configuration_to_the_next() -> None:
+    assert carried_over(rendered()) == ["user www-data;", "pid /run/nginx.pid;"]
+    assert carried_over("events {}\nhttp {\n    user_thing on;\n}\n") == []
 
 
 def test_every_answer_says_colour_and_release() -> None:

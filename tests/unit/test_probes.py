@@ -26,7 +26,7 @@ from fabfile.probes.metrics import success_metrics
 from fabfile.probes.pages import check_page
 from fabfile.probes.security import check_headers, check_redirect, check_security
 from fabfile.probes.signin import check_sign_in
-from fabfile.probes.timing import Timing, judge, measure
+from fabfile.probes.timing import BAD_IN_A_ROW, Timing, judge, measure
 from fabfile.probes.tls import NoHandshake, certificate, supports
 from fabfile.probes.users import Promise, check_roles
 from fabfile.probes.witness import LogCount, parse
@@ -554,12 +554,14 @@ def test_an_asset_that_the_main_page_links_to_and_is_gone_is_found(start: Start)
 
 
 def test_only_good_answers_are_timed_and_too_few_are_their_own_verdict(start: Start) -> None:
-    _, public = start(lambda path: (200 if path == "/" else 500, {}, b""))
+    site, public = start(lambda path: (200 if path == "/" else 500, {}, b""))
     visitor = Visitor(public)
 
     assert measure(visitor, ["/"], 25).samples == 25
     broken = measure(visitor, ["/broken"], 25)
     assert broken.samples == 0
+    asked = [path for path, _, _ in site.seen if path == "/broken"]
+    assert len(asked) == 1 + BAD_IN_A_ROW  # a site that is down is not asked on and on
     assert judge(None, broken, Limits.model_validate({})).word == "too few samples"
 
 
