@@ -36,6 +36,10 @@ class TakenBack(DeployError):
     exit_code = 3
 
 
+class ValidationFailed(DeployError):
+    """Critical checks of a validation failed: the reason to take a release back."""
+
+
 class NeedsPerson(DeployError):
     """The task cannot go on alone; the message says what for (exit code 4)."""
 

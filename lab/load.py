@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from lab.load_result import LoadResult, Tally
+from lab.machine import refuse_unless_local
 from lab.places import CERTIFICATE_AUTHORITY, DOMAIN, Server
 from lab.visitor import Errand, Target, Visitor
 
@@ -68,6 +69,7 @@ class Load:
 
     def start(self) -> Load:
         """Begin; returns at once."""
+        refuse_unless_local(Server())
         self._tally = Tally()
         self._enough.clear()
         deadline = time.monotonic() + self._most_seconds

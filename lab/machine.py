@@ -35,6 +35,22 @@ def ensure_machine(server: Server) -> str:
     return done if _is_current(server) else f"{done}, of an older image; lab.down renews it"
 
 
+def refuse_unless_local(server: Server) -> None:
+    """See that the way to the server stays on this machine.
+
+    Without the engine's bridge the published ports would lead along the default route, and the
+    lab's requests out into the network.
+    """
+    shape = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{.Gateway}}{{end}}"
+    address, gateway = docker("inspect", "--format", shape, server.name).stdout.split()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect((address, 9))  # sends nothing; the kernel only picks the way
+        if probe.getsockname()[0] != gateway:
+            raise LabError(
+                f"{address} is not on this machine's bridge {gateway}: restart the Docker engine"
+            )
+
+
 def remove_machine(server: Server) -> None:
     """Stop the container in good order, so that no control group stays behind, and remove it."""
     if container_state(server.name):

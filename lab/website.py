@@ -12,6 +12,7 @@ from pathlib import Path
 from lab import talk
 from lab.certificates import authority, issue
 from lab.environment import env_file
+from lab.machine import refuse_unless_local
 from lab.places import (
     CERTIFICATE_AUTHORITY,
     DOMAIN,
@@ -80,6 +81,7 @@ def is_installed(server: Server) -> bool:
 
 def wait_until_public(server: Server, seconds: float = 45) -> str:
     """Wait until the site is healthy through nginx and TLS; answer the release that it names."""
+    refuse_unless_local(server)
     deadline = time.monotonic() + seconds
     problem = ""
     while time.monotonic() < deadline:

@@ -52,6 +52,7 @@ class BlueGreen(Phase):
         self.migrations = Migrations(site)
         self.releases = Releases(site.server, site.settings)
         self.delivery = Delivery("", "")
+        self.sent_back = ""
 
     def steps(self) -> Sequence[Step]:
         release = self.site.release
@@ -63,6 +64,7 @@ class BlueGreen(Phase):
             Step("wait until it is healthy", self.wait),
             Step("ask it directly: health, database, login", self.probe),
             Step("adopt the plain app container as blue", self.adopt, self.disown),
+            Step("move back roles that it cannot read", self.make_readable, self.rows_forth),
             Step(f"switch visitors to {release}, and prove it", self.switch, self.switch_back),
             Step("let old nginx workers finish", self.drain),
             Step("watch the new release", self.watch),
@@ -131,10 +133,23 @@ class BlueGreen(Phase):
             self.console.detail(f"{live.container.name} is now {name}, release {live.release}")
 
     def disown(self) -> None:
-        """The plain container gets its own name back."""
-        own = self.former.container.name
-        if not self.former.marked and not self.site.containers.named(own):
-            self.server.run(docker.rename(self.settings.app.container_of("blue"), own))
+        """The plain container gets its own name back, and is no release of ours."""
+        own, blue = self.former.container.name, self.settings.app.container_of("blue")
+        if self.former.marked or own == blue:
+            return
+        if not self.site.containers.named(own):
+            self.server.run(docker.rename(blue, own))
+        self.releases.remove(self.former.release)
+
+    def make_readable(self) -> None:
+        """An older commit is a release too: it must not meet rows that it cannot read."""
+        self.sent_back = self.migrations.make_readable_for(self.new.container)
+        if self.sent_back:
+            self.console.warn(f"{self.new.name} cannot read the new role: {self.sent_back}")
+
+    def rows_forth(self) -> None:
+        if self.sent_back and self.migrations.can_read(self.former.container):
+            self.migrations.data()
 
     # -- the switch ----------------------------------------------------------------------------
 
@@ -161,6 +176,9 @@ class BlueGreen(Phase):
     def move_rows(self) -> None:
         if not self.migrations.data_is_due():
             return
+        if not self.migrations.can_read(self.new.container):
+            self.console.detail("they stay: the new release does not say that it can read them")
+            return
         self.migrations.data()
         for line in self.migrations.summary():
             self.console.detail(line)
@@ -181,7 +199,7 @@ class BlueGreen(Phase):
             former.wait_until_healthy()
 
     def contract(self) -> None:
-        self.migrations.contract()
+        self.console.detail(self.migrations.contract().text)
 
     def tidy(self) -> None:
         self.server.run(docker.tag(self.source.image, f"{self.settings.app.image}:latest"))

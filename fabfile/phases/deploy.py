@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import DeployError, TakenBack
+from ..errors import TakenBack, ValidationFailed
 from ..probes.timing import Timing
 from ..site import Site
 from .assess import Assess
@@ -58,7 +58,7 @@ def validate(site: Site) -> None:
     """
     try:
         Validate(site, site.baseline or last_baseline(site)).run()
-    except DeployError as error:
+    except ValidationFailed as error:
         site.console.warn(f"{error.reason}: going back to the former release")
         rollback(site)
         raise TakenBack(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 from .. import interrupts
@@ -10,6 +11,7 @@ from ..errors import DeployError
 from ..probes.http import Answer, Visitor, healthy
 from ..probes.witness import access_log
 from ..server.containers import Container
+from ..server.forwarding import ForwardingRefused
 from ..server.ledger import now
 from ..server.live import Live
 from ..settings import Colour
@@ -139,8 +141,8 @@ class Traffic:
 
     def _watch_page(self, visitor: Visitor, path: str, allowed: tuple[int, ...]) -> None:
         answer = visitor.ask(path)
-        if answer.status == 0 and self.site.live.answers_inside():
-            return  # our own network: the site answers on its server
+        if answer.status == 0 and self._answers_on_its_server():
+            return  # it is our own network
         if answer.limited:
             return  # the rate limiter, not the release
         if answer.status not in allowed:
@@ -155,6 +157,11 @@ class Traffic:
                 f"{_words(self.marker)}",
                 evidence="nginx was given another configuration meanwhile",
             )
+
+    def _answers_on_its_server(self) -> bool:
+        with contextlib.suppress(ForwardingRefused):
+            return self.site.live.answers_inside()
+        return False
 
     def _watch_errors(self, acceptable: float) -> None:
         """The second witness: what nginx answered all visitors, not only us."""

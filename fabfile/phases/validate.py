@@ -6,14 +6,13 @@ import contextlib
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 
-from invoke.exceptions import ThreadException
-
-from ..errors import DeployError, Interrupted, ServerUnreachable
+from ..errors import DeployError, Interrupted, ServerUnreachable, ValidationFailed
 from ..probes import assets, metrics, pages, resources, security, signin, users
 from ..probes.http import Visitor, healthy
 from ..probes.timing import Timing, Verdict, judge, measure
 from ..report.checks import Check, render, show
 from ..server.containers import Container
+from ..server.forwarding import ForwardingRefused
 from ..server.ledger import now
 from ..server.live import Live
 from ..server.machine import read_machine
@@ -82,11 +81,14 @@ class Validate(Phase):
     def find_way(self) -> None:
         """From here; where our own network fails and the site answers on its server, from there."""
         path = self.settings.app.health_path
-        if self.visitor.ask(path).status or not self.site.live.answers_inside():
+        if self.visitor.ask(path).status:
             return
-        inside = self.site.live.inside()
-        self.visitor = inside.__enter__()
-        self._way.callback(_leave, inside)
+        with contextlib.suppress(ForwardingRefused):
+            if self.site.live.answers_inside():
+                self._ask_from_inside()
+
+    def _ask_from_inside(self) -> None:
+        self.visitor = self._way.enter_context(self.site.live.inside())
         self.console.warn("no answer on this machine's network; asking from the server's side")
 
     def containers(self) -> list[Check]:
@@ -194,10 +196,10 @@ class Validate(Phase):
         self.console.detail(f"report on the server: {link if linked else path}")
 
     def judge(self) -> None:
-        """:raises DeployError: a critical check failed; the caller takes the site back."""
+        """:raises ValidationFailed: a critical check failed; the caller takes the site back."""
         failed = [check for check in self.checks if check.verdict == "fail"]
         if failed:
-            raise DeployError(
+            raise ValidationFailed(
                 f"{len(failed)} of {len(self.checks)} checks failed that must not: "
                 f"{', '.join(f'{check.group}: {check.name}' for check in failed)}",
                 evidence="\n".join(f"{check.group}: {check.line}" for check in failed),
@@ -235,12 +237,6 @@ class Validate(Phase):
             before=(data.counts_before or {}).get("roles", {}) if data else {},
             now=data is not None and data.release == self.site.release,
         )
-
-
-def _leave(way: contextlib.AbstractContextManager[Visitor]) -> None:
-    """Close the way; a connection that the tunnel saw reset must not hide why a phase failed."""
-    with contextlib.suppress(ThreadException):
-        way.__exit__(None, None, None)
 
 
 def _slow(verdict: Verdict) -> bool:

@@ -6,7 +6,6 @@ import contextlib
 import time
 
 import requests
-from invoke.exceptions import ThreadException
 from requests.structures import CaseInsensitiveDict
 
 from ..server.connection import Server
@@ -26,12 +25,9 @@ def direct(server: Server, host: str, port: int, path: str) -> Answer:
     :raises ServerUnreachable: the SSH session is gone.
     """
     started, clock = time.time(), time.monotonic()
-    answer = Answer(path, 0, error=f"no answer from {host}:{port}", started=started)
     try:
-        # The tunnel raises at its end what any of its connections met; the answer says it all.
-        with contextlib.suppress(ThreadException), server.forward(host, port) as local:
-            answer = _through(local, host, port, path)
-        return answer
+        with server.forward(host, port) as local:
+            return _through(local, host, port, path)
     except ForwardingRefused as error:
         if "prohibited" in error.reason.lower():
             return by_curl(server, host, port, path)

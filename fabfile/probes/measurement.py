@@ -86,7 +86,7 @@ class Measurement:
             if timing.samples
         )
         lines = [
-            f"{self.sent:,} requests during the deploy, {self.failed:,} failed, "
+            f"{self.sent:,} requests, {self.failed:,} failed, "
             f"{self.resent:,} resent; {gap}" + (f"; p95 {times}" if times else "")
         ]
         if self.failed:

@@ -51,6 +51,10 @@ class NoHandshake(OSError):
     """No TLS connection, so there is no certificate to read; one line says why."""
 
 
+class _NoAgreement(NoHandshake):
+    """Something answered there, but no TLS connection came of it."""
+
+
 def address(public: Public, scheme: str) -> tuple[str, int]:
     """Where to connect: the setting's host:port, else the domain's own port."""
     there = public.connect if scheme == "https" else public.connect_http
@@ -105,7 +109,7 @@ def supports(public: Public, version: str) -> bool:
     try:
         with _handshake(public, context):
             return True
-    except (ssl.SSLError, ConnectionResetError):
+    except _NoAgreement:
         return False
 
 
@@ -116,8 +120,15 @@ def _handshake(public: Public, context: ssl.SSLContext) -> Iterator[ssl.SSLSocke
         plain = socket.create_connection((host, port), timeout=TIMEOUT)
     except OSError as error:
         raise NoHandshake(f"{host}:{port}: {error.strerror or error}") from None
-    with plain, context.wrap_socket(plain, server_hostname=public.domain) as connection:
-        yield connection
+    with plain:
+        try:
+            connection = context.wrap_socket(plain, server_hostname=public.domain)
+        except ssl.SSLCertVerificationError:
+            raise
+        except OSError as error:  # closed, timed out, or something that does not speak TLS
+            raise _NoAgreement(f"{host}:{port}: {error.strerror or error}") from None
+        with connection:
+            yield connection
 
 
 def _unchecked() -> ssl.SSLContext:

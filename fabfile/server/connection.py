@@ -20,7 +20,7 @@ from typing import IO, Any
 import paramiko
 from fabric import Connection
 from fabric.config import Config
-from invoke.exceptions import CommandTimedOut
+from invoke.exceptions import CommandTimedOut, ThreadException
 
 from .. import interrupts
 from ..errors import CommandFailed, DeployError, ServerUnreachable
@@ -332,8 +332,19 @@ class Server:
                     f"{self} opens no way to {host}:{port}: {error.text}"
                 ) from None
         local = free_port()
-        with self.connection.forward_local(
-            local, remote_port=port, remote_host=host, local_host="127.0.0.1"
-        ):
-            wait_for_listener(local)
-            yield local
+        failure: BaseException | None = None
+        try:
+            with self.connection.forward_local(
+                local, remote_port=port, remote_host=host, local_host="127.0.0.1"
+            ):
+                try:
+                    wait_for_listener(local)
+                    yield local
+                except BaseException as error:
+                    failure = error
+                    raise
+        except ThreadException:
+            # A connection through the tunnel was reset; whoever used it has met that already,
+            # and it must not hide why the body failed.
+            if failure:
+                raise failure from None

@@ -135,7 +135,8 @@ class Containers:
         if not found:
             raise DeployError(
                 f"no container of service {service} in project {self.project}",
-                next_command=f"check compose.{service}; docker ps -a shows what is there",
+                next_command="check the services' names under compose: in the settings; "
+                "docker ps -a on the server shows what is there",
             )
         return min(found, key=lambda c: not c.running)
 

@@ -74,10 +74,12 @@ class LiveReader:
         return answer
 
     def answers_inside(self) -> bool:
-        """Whether the site answers on the server itself: the meter's second witness."""
-        with contextlib.suppress(DeployError), self.inside() as visitor:
+        """Whether the site answers on the server itself: the meter's second witness.
+
+        :raises DeployError: the server cannot be asked; then nobody knows.
+        """
+        with self.inside() as visitor:
             return 0 < visitor.ask(self.settings.app.health_path).status < 500
-        return False
 
     @contextlib.contextmanager
     def inside(self) -> Iterator[Visitor]:

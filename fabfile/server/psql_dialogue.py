@@ -39,25 +39,24 @@ class PsqlWire:
         end = f"\\echo {mark} :ERROR :SQLSTATE\n\\warn {mark}\n"
         try:
             self.channel.sendall((line + end).encode())
-            answer, words = _until(self._answer, mark), _until(self._complaint, mark)
+            body, verdict = _until(self._answer, mark)
+            words, _ = _until(self._complaint, mark)
         except OSError as error:  # a time-out of the channel is one too
             raise explained("", f"psql does not answer: {error}") from None
-        if answer is None or words is None:
-            rest = self._complaint.read() if words is None else b""
-            raise explained("", f"psql has ended: {rest.decode(errors='replace')}")
-        body, verdict = answer
+        if not verdict:
+            raise explained("", f"psql has ended: {words}")
         failed, code = verdict.split()[1:]
         if failed == "true":
-            raise explained(code, words[0])
+            raise explained(code, words)
         return body
 
 
-def _until(stream: paramiko.ChannelFile, mark: str) -> tuple[str, str] | None:
-    """What came before the line with the mark, and that line; None at the end of the stream."""
+def _until(stream: paramiko.ChannelFile, mark: str) -> tuple[str, str]:
+    """What came before the line with the mark, and that line; empty at the end of the stream."""
     seen: list[str] = []
     while line := stream.readline():
         text = line.decode(errors="replace")
         if text.startswith(mark):
             return "".join(seen).rstrip("\n"), text
         seen.append(text)
-    return None
+    return "".join(seen).rstrip("\n"), ""

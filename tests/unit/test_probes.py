@@ -173,7 +173,12 @@ def start(authority: Authority) -> Iterator[Start]:
     ) -> tuple[LocalSite, Public]:
         site = LocalSite(context or authority.leaf(), reply)
         sites.append(site)
-        values = {"domain": DOMAIN, "connect": site.address, "ca_file": str(authority.file)}
+        values = {
+            "domain": DOMAIN,
+            "connect": site.address,
+            "connect_http": site.address,
+            "ca_file": str(authority.file),
+        }
         return site, public_of(**{**values, **public})
 
     yield begin
@@ -449,6 +454,20 @@ def test_an_outdated_version_that_is_offered_is_found(start: Start, authority: A
     assert supports(public, "TLSv1")
     outdated = {c.name: c.verdict for c in check_security(Visitor(public)) if c.name == "TLSv1"}
     assert outdated == {"TLSv1": "warn"}
+
+
+def test_a_listener_that_closes_or_speaks_no_tls_is_a_failed_check_and_no_crash(
+    start: Start,
+) -> None:
+    _, public = start()
+    plain = LocalSite(None, lambda path: (200, {}, b"in the clear"))
+    visitor = Visitor(public.model_copy(update={"connect": plain.address}))
+    with pytest.raises(NoHandshake):
+        certificate(visitor.public)
+    found = {check.name: check.verdict for check in check_security(visitor)}
+    plain.close()
+
+    assert found["HTTPS"] == "fail"
 
 
 def test_no_listener_is_no_handshake_and_a_bad_trust_file_is_a_bad_setting(
