@@ -125,7 +125,7 @@ class Source(Model):
     image: str = Field("", description="registry, stream: the image's name")
     dockerfile: str = Field("Dockerfile", description="in the archived folder")
     build_args: dict[str, str] = Field(
-        {"RELEASE": "{release}", "COMMIT": "{commit}"},
+        {"RELEASE": "{release}"},
         description="build arguments; {release} and {commit} are filled in",
     )
 
@@ -235,6 +235,38 @@ class Migration(Model):
     batch_size: int = Field(2_000, ge=1, description="rows in a batch")
 
 
+# The headings of the validation, as in its report.
+CHECK_GROUPS = (
+    "Containers",
+    "Database",
+    "Application endpoints",
+    "Performance",
+    "Security",
+    "Authentication",
+    "Static assets",
+    "Logs",
+    "Server",
+)
+
+
+class Validation(Model):
+    """Which checks of the validation take a deploy back; pages have `critical` of their own.
+
+    An entry is a group (`Static assets`) or one check of it (`Security: days left`).
+    """
+
+    critical: tuple[str, ...] = Field((), description="these too, beside those that do already")
+    only_warn: tuple[str, ...] = Field((), description="these never; they only warn")
+
+    @field_validator("critical", "only_warn")
+    @classmethod
+    def names_a_group(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in entries:
+            if entry.partition(":")[0] not in CHECK_GROUPS:
+                raise ValueError(f"a group or `group: check`; groups: {', '.join(CHECK_GROUPS)}")
+        return entries
+
+
 class Limits(Model):
     """What is still acceptable."""
 
@@ -281,6 +313,7 @@ class Settings(Model):
     nginx: Nginx = Nginx()
     database: Database = Database()
     migration: Migration = Migration()
+    validation: Validation = Validation()
     limits: Limits = Limits()
     deploy: Deploy = Deploy()
     meter: Meter = Meter()

@@ -12,6 +12,7 @@ from ..probes.tls import certificate
 from ..report.checks import Check, render
 from ..server.backups import Backup
 from ..server.machine import read_machine
+from ..settings import COLOURS
 from ..site import Site
 from .phase import Phase, Step
 
@@ -59,8 +60,10 @@ class Assess(Phase):
         )
 
     def containers(self) -> None:
-        for container in self.site.containers.all():
-            if container.labels.get("deploy.colour") and not container.running:
+        found = self.site.containers.all()
+        colours = [c for c in found if c.name in map(self.settings.app.container_of, COLOURS)]
+        for container in found:
+            if container in colours and not container.running and any(c.running for c in colours):
                 continue  # the idle colour rests
             well = container.running and container.health in ("", "healthy")
             self.unhealthy += not well

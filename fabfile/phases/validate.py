@@ -212,17 +212,17 @@ class Validate(Phase):
 
     def _look(self, group: str, look: Callable[[], list[Check]]) -> None:
         """Run a group's checks; one that cannot be made is a failed one, and the rest go on."""
+        weights = self.settings.validation
         try:
-            self.checks += look()
+            self.checks += [check.weighed(weights) for check in look()]
         except (ServerUnreachable, Interrupted):
             raise
         except DeployError as error:
             critical = group in CRITICAL_GROUPS
-            self.checks.append(
-                Check.of(
-                    group, "to be checked", False, "an answer", error.reason, critical=critical
-                )
+            failed = Check.of(
+                group, "to be checked", False, "an answer", error.reason, critical=critical
             )
+            self.checks.append(failed.weighed(weights))
 
     @cached_property
     def _live(self) -> Live:

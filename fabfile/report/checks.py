@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from ..settings import Validation
 from .console import Console
 
 Verdict = Literal["pass", "warn", "fail"]
@@ -37,6 +38,21 @@ class Check:
         """A check's verdict by its weight: what is not critical only warns."""
         verdict: Verdict = "pass" if good else "fail" if critical else "warn"
         return cls(group, name, verdict, expected, found, critical)
+
+    def weighed(self, settings: Validation) -> Check:
+        """This check with the weight that the site's settings give it."""
+        names = {self.group, f"{self.group}: {self.name}"}
+        critical = not names & set(settings.only_warn) and (
+            self.critical or bool(names & set(settings.critical))
+        )
+        return Check.of(
+            self.group,
+            self.name,
+            self.verdict == "pass",
+            self.expected,
+            self.found,
+            critical=critical,
+        )
 
     @property
     def line(self) -> str:

@@ -19,7 +19,7 @@ class Console:
         self.errors = RichConsole(stderr=True, highlight=False, soft_wrap=True)
         self.gauge: Callable[[], str] | None = None
         self._progress: Progress | None = None
-        self._depth = 0
+        self._phase = ""
 
     # -- lines ---------------------------------------------------------------------------------
 
@@ -42,7 +42,7 @@ class Console:
     @contextlib.contextmanager
     def phase(self, title: str) -> Iterator[None]:
         """A heading, and the phase's own time at its end."""
-        began = time.monotonic()
+        began, self._phase = time.monotonic(), title
         self.line()
         self.line(f"── {title} ──", style="bold")
         yield
@@ -68,7 +68,7 @@ class Console:
         columns = (
             TextColumn("  "),
             SpinnerColumn(),
-            TextColumn(escape(title)),
+            TextColumn(escape(f"{self._phase}: {title}")),
             TimeElapsedColumn(),
             _Gauge(self),
         )

@@ -23,7 +23,7 @@ from fabric.config import Config
 from invoke.exceptions import CommandTimedOut, ThreadException
 
 from .. import interrupts
-from ..errors import CommandFailed, DeployError, ServerUnreachable
+from ..errors import CommandFailed, DeployError, Interrupted, ServerUnreachable
 from ..settings import Settings
 from .forwarding import ForwardingRefused, free_port, wait_for_listener
 from .host_keys import check_host_keys
@@ -174,7 +174,8 @@ class Server:
         :param argv: the command, an argument a string; quoted here and nowhere else.
         :param timeout: seconds; the server ends the command itself. Default: ssh.command_timeout.
         :param check: raise when the exit code is not 0.
-        :param on_text: called with each piece of output as it comes (both streams).
+        :param on_text: called with each piece of output as it comes (both streams). For the long
+            commands: Ctrl-C ends them; any other is finished first.
         :raises CommandFailed: the exit code was not 0, and `check`.
         :raises ServerUnreachable: the connection is gone.
         """
@@ -184,19 +185,13 @@ class Server:
         line = shlex.join(["timeout", "-k", "5", f"{limit:g}", *argv]) + " </dev/null"
         interrupts.check()
         self.open()
-        stream = Listener(on_text) if on_text else None
+        options = {"hide": True, "warn": True, "in_stream": False, "encoding": "utf-8"}
         with self._explaining(command):
             try:
-                result = self.connection.run(
-                    line,
-                    hide=stream is None,
-                    warn=True,
-                    in_stream=False,
-                    encoding="utf-8",
-                    timeout=int(limit) + 15,
-                    out_stream=stream,
-                    err_stream=stream,
-                )
+                if on_text:
+                    result = self._listen(line, Listener(on_text), options)
+                else:
+                    result = self.connection.run(line, timeout=int(limit) + 15, **options)
             except CommandTimedOut:
                 raise CommandFailed(command, 124, "no answer from the server") from None
         output = Output(result.stdout, result.stderr, result.exited)
@@ -204,6 +199,19 @@ class Server:
         if check and not output.ok:
             raise CommandFailed(command, output.exit_code, output.stdout + output.stderr)
         return output
+
+    def _listen(self, line: str, listener: Listener, options: dict[str, Any]) -> Any:
+        """Run a command that shows its output; its channel is closed when a signal comes."""
+        promise = self.connection.run(
+            line, asynchronous=True, out_stream=listener, err_stream=listener, **options
+        )
+        try:
+            while not promise.runner.process_is_finished:
+                interrupts.pause(0.05)
+        except Interrupted:
+            promise.runner.kill()  # what prints to a closed channel ends
+            raise
+        return promise.join()
 
     def shell(self, script: str, *arguments: str, **options: Any) -> Output:
         """Run a fixed `sh` script; values are its arguments `$1`, `$2`, never part of its text."""

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.conftest import Fab
-from tests.programs import ROOT
+from tests.lab.conftest import SETTINGS_FILE, Fab
+from tests.programs import ROOT, program
 
 
 @pytest.fixture
@@ -66,8 +66,8 @@ def test_a_key_that_the_server_does_not_know_is_one_line(fab: Fab, tmp_path: Pat
     assert "Traceback" not in done.stderr
 
 
-def test_a_port_where_nobody_listens_is_one_line(fab: Fab) -> None:
-    done = fab("-H", "ubuntu@127.0.0.1:9", "status")
+def test_a_port_where_nobody_listens_is_one_line() -> None:
+    done = program("fab", "-f", str(SETTINGS_FILE), "-H", "ubuntu@127.0.0.1:9", "status")
     assert done.returncode == 1
     assert "cannot connect to ubuntu@127.0.0.1:9" in done.stderr
     assert "Traceback" not in done.stderr

@@ -81,3 +81,8 @@ def test_overrides_are_read_as_yaml() -> None:
 )
 def test_a_wrong_override_is_refused(options: dict[str, object], words: str) -> None:
     assert words in refusal({}, **options)
+
+
+def test_a_validation_names_groups_that_there_are() -> None:
+    assert load({"validation": {"only_warn": ["Logs", "Security: days left"]}})
+    assert "groups: Containers, Database" in refusal({"validation": {"critical": ["Log"]}})
