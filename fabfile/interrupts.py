@@ -53,6 +53,11 @@ def masked() -> Iterator[None]:
         _masked -= 1
 
 
+def settled() -> None:
+    """What the signals asked for has been done: the run was taken back."""
+    _asked.clear()
+
+
 def check() -> None:
     """:raises Interrupted: when a signal has come and nothing masks it."""
     if _asked and not _masked and threading.current_thread() is threading.main_thread():

@@ -5,6 +5,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
+from .. import interrupts
+from ..errors import DeployError
+from ..probes.measurement import Measurement
 from ..probes.meter import Meter
 from ..probes.witness import access_log
 from ..server.ledger import now
@@ -29,12 +32,19 @@ def measured(site: Site) -> Iterator[None]:
         yield
     finally:
         site.meter, site.console.gauge = None, None
-        measurement = meter.stop()
-        site.console.line()
-        site.console.line("Measured in this run:", style="bold")
-        for line in measurement.lines():
-            site.console.line(f"• {line}")
+        with interrupts.masked():
+            _say(site, meter.stop(), since)
+
+
+def _say(site: Site, measurement: Measurement, since: str) -> None:
+    site.console.line()
+    site.console.line("Measured in this run:", style="bold")
+    for line in measurement.lines():
+        site.console.line(f"• {line}")
+    try:
         _say_second_witness(site, since)
+    except DeployError as error:  # it must not hide why the run itself failed
+        site.console.line(f"• nginx's log could not be read: {error.reason}")
 
 
 def _say_second_witness(site: Site, since: str) -> None:

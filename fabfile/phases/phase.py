@@ -85,6 +85,7 @@ class Phase(ABC):
                         with self.console.step(f"take back: {step.title}"):
                             step.undo()
                 self.site.log("failed", phase=self.name, step=failed, reason=reason)
+                interrupts.settled()
             except DeployError as second:
                 raise NeedsPerson(
                     f"{failed}: {reason}; and taking it back failed: {second.reason}",
@@ -93,6 +94,9 @@ class Phase(ABC):
                     next_command="fab status, then fab rollback",
                 ) from error
         if not self.switched:
+            if isinstance(error, DeployError):
+                error.state = error.state or "the site is as it was before this phase"
+                error.next_command = error.next_command or "mend it, then the same command again"
             raise error
         raise TakenBack(
             f"{failed}: {reason}",
