@@ -23,8 +23,7 @@ def assess_infrastructure(site: Site) -> None:
 
     Changes nothing but the backup folder. Next: run-migration.
     """
-    with site.locked("assess-infrastructure"):
-        phases.assess(site)
+    phases.assess(site)
 
 
 @site_task(name="run-migration", aliases=["migrate"], help=_DATA)
@@ -34,8 +33,7 @@ def run_migration(site: Site, data: str = "") -> None:
     Adds what both releases live with; the rows move now if every running release can read them,
     else right after the switch. Next: blue-green-deploy.
     """
-    with site.locked("run-migration"):
-        phases.migrate(site, _data(data))
+    phases.migrate(site, _data(data))
 
 
 @site_task(name="blue-green-deploy", aliases=["blue-green"])
@@ -45,8 +43,7 @@ def blue_green_deploy(site: Site) -> None:
     Anything that fails before the switch leaves the site untouched; after it, visitors go back
     first. Next: validate-deployment.
     """
-    with site.locked("blue-green-deploy"):
-        phases.blue_green_deploy(site)
+    phases.blue_green_deploy(site)
 
 
 @site_task(
@@ -77,8 +74,7 @@ def validate_deployment(site: Site) -> None:
 
     Saves a report on the server, /tmp/deployment-validation-<release>.txt.
     """
-    with site.locked("validate-deployment"):
-        phases.validate(site)
+    phases.validate(site)
 
 
 @site_task(help=_DATA)

@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from .errors import BadSettings
 
@@ -128,6 +128,12 @@ class Source(Model):
         {"RELEASE": "{release}"},
         description="build arguments; {release} and {commit} are filled in",
     )
+
+    @model_validator(mode="after")
+    def has_its_image(self) -> Source:
+        if self.kind in ("registry", "stream") and not self.image:
+            raise ValueError(f"with kind {self.kind}, source.image must name an image")
+        return self
 
 
 class Page(Model):
@@ -397,6 +403,8 @@ def _one_line(error: ValidationError, values: object, source: str) -> str:
         return f"{source}: site.{name}: no such setting{_nearest(str(path[-1]), _siblings(path))}"
     message = re.sub(r"^(Value error|Input should be) ?,? ?", "", first["msg"])
     more = "" if error.error_count() == 1 else f" (and {error.error_count() - 1} more)"
+    if isinstance(first["input"], Mapping):  # settings that do not go together
+        return f"{source}: site.{name}: {message}{more}"
     return f"{source}: site.{name} is {first['input']!r}; allowed: {message}{more}"
 
 

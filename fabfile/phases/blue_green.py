@@ -57,9 +57,9 @@ class BlueGreen(Phase):
     def steps(self) -> Sequence[Step]:
         release = self.site.release
         return (
-            Step("see what is live, and that there is a source", self.look),
+            Step("see what is live", self.look),
             Step("get the code onto the server", self.deliver, self.remove_release),
-            Step(f"build {self.source.image}", self.build),
+            *([Step(f"build {self.source.image}", self.build)] if self.source.builds else []),
             Step("start the idle colour", self.start, self.remove_new),
             Step("wait until it is healthy", self.wait),
             Step("ask it directly: health, database, login", self.probe),
@@ -81,7 +81,6 @@ class BlueGreen(Phase):
     # -- before the switch: the site is not touched --------------------------------------------
 
     def look(self) -> None:
-        self.source.check()
         self.former = live = self.site.live.read()
         self.traffic = Traffic(self.site, live)
         self.new = ColourRun(self.site, live.idle, self.site.release)

@@ -20,11 +20,12 @@ def deploy(site: Site, data: str | None = None) -> None:
     :raises DeployError: refused or failed; the site is as it was.
     :raises TakenBack: failed after the switch; the site is on its former release.
     """
+    blue_green = BlueGreen(site)
+    blue_green.source.check()
     with site.locked("deploy"), measured(site):
         site.log("started")
         assess(site)
         migrate(site, data)
-        blue_green = BlueGreen(site)
         blue_green.run()
         validate(site)
         site.log("done")
@@ -46,7 +47,8 @@ def migrate(site: Site, data: str | None = None) -> None:
 def blue_green_deploy(site: Site) -> None:
     """Phases 3 and 4, with the guide's expected output."""
     phase = BlueGreen(site)
-    with measured(site):
+    phase.source.check()
+    with site.locked(phase.name), measured(site):
         phase.run()
         _say(site, phase.summary())
 
@@ -56,23 +58,24 @@ def validate(site: Site) -> None:
 
     :raises TakenBack: it did.
     """
-    try:
-        Validate(site, site.baseline or last_baseline(site)).run()
-    except ValidationFailed as error:
-        site.console.warn(f"{error.reason}: going back to the former release")
-        rollback(site)
-        raise TakenBack(
-            error.reason,
-            evidence=error.evidence,
-            state="taken back; the site is on its former release",
-            next_command="read the evidence, mend the release, deploy again",
-        ) from error
+    with site.locked(Validate.name):
+        try:
+            Validate(site, site.baseline or last_baseline(site)).run()
+        except ValidationFailed as error:
+            site.console.warn(f"{error.reason}: going back to the former release")
+            rollback(site)
+            raise TakenBack(
+                error.reason,
+                evidence=error.evidence,
+                state="taken back; the site is on its former release",
+                next_command="read the evidence, mend the release, deploy again",
+            ) from error
 
 
 def rollback(site: Site) -> None:
     """Back to the release that was live before."""
     phase = Rollback(site)
-    with site.locked("rollback"), measured(site):
+    with site.locked(phase.name), measured(site):
         phase.run()
         _say(site, phase.summary())
 

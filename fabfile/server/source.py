@@ -50,22 +50,26 @@ class Source:
         self.image = f"{settings.app.image}:{release}"
         self.folder = f"{settings.folders.state}/releases/{release}"
 
-    def check(self) -> None:
-        """See that there is something to deliver, before anything is touched.
+    @property
+    def builds(self) -> bool:
+        """Whether code comes, and not an image."""
+        return self.settings.source.kind in ("git", "server")
 
-        :raises BadSettings: the source's settings do not fit its kind.
-        :raises DeployError: the working copy has no such revision.
+    def check(self) -> None:
+        """See that this machine has what is to be delivered, before anything is contacted.
+
+        :raises BadSettings: no such folder, revision or image here.
         """
         source = self.settings.source
-        if source.kind in ("registry", "stream") and not source.image:
-            raise BadSettings(
-                f"site.source.image is empty; allowed with kind {source.kind}: an image's name"
-            )
+        if source.kind == "stream":
+            self._refuse_missing("image", ["docker", "inspect", "--type", "image", source.image])
         if source.kind == "git":
-            folder = Path(source.folder)
-            if not folder.is_dir():
+            if not Path(source.folder).is_dir():
                 raise BadSettings(f"site.source.folder is {source.folder!r}; no such folder here")
-            self._commit(folder)
+            revision = f"{source.revision}^{{commit}}"
+            self._refuse_missing(
+                "revision", ["git", "-C", source.folder, "rev-parse", "--verify", revision]
+            )
 
     def deliver(self) -> Delivery:
         """Get the code, or the image, onto the server.
@@ -86,8 +90,6 @@ class Source:
 
         :raises CommandFailed: the build failed; the end of its output is the evidence.
         """
-        if not delivery.context:
-            return
         source = self.settings.source
         values = {"release": self.release, "commit": delivery.commit}
         command = docker.build(
@@ -105,6 +107,16 @@ class Source:
         self.server.run(
             command, timeout=self.settings.ssh.build_timeout, on_text=_by_line(self.say)
         )
+
+    def _refuse_missing(self, setting: str, command: list[str]) -> None:
+        try:
+            _local(command)
+        except DeployError as error:
+            value = getattr(self.settings.source, setting)
+            raise BadSettings(
+                f"site.source.{setting} is {value!r}; there is none on this machine",
+                evidence=error.evidence or error.reason,
+            ) from None
 
     def _commit(self, folder: Path) -> str:
         revision = self.settings.source.revision
@@ -141,7 +153,6 @@ class Source:
 
     def _from_engine(self) -> Delivery:
         image = self.settings.source.image
-        _local(["docker", "inspect", "--type", "image", image])
         with tempfile.TemporaryFile() as errors:
             process = subprocess.Popen(
                 ["docker", "save", image], stdout=subprocess.PIPE, stderr=errors
