@@ -1,6 +1,7 @@
 #!/bin/sh
 # Adds the Debian release $1 to apt's sources, from the same archive as the image's own.
 set -eu
+# shellcheck source=/dev/null
 . /etc/os-release
 release=$1
 [ "$release" = "$VERSION_CODENAME" ] && exit 0
