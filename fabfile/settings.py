@@ -101,7 +101,9 @@ class App(Model):
     health_timeout: Seconds = Field(
         60, description="seconds to become healthy where the container has no health check"
     )
-    stop_grace: Seconds = Field(30, description="seconds to finish after SIGTERM")
+    stop_grace: Seconds = Field(
+        30, description="seconds to finish after SIGTERM, where the compose file does not say"
+    )
 
     def port_of(self, colour: Colour) -> int:
         """The colour's port on the server's loopback."""
@@ -403,7 +405,7 @@ def _one_line(error: ValidationError, values: object, source: str) -> str:
         return f"{source}: site.{name}: no such setting{_nearest(str(path[-1]), _siblings(path))}"
     message = re.sub(r"^(Value error|Input should be) ?,? ?", "", first["msg"])
     more = "" if error.error_count() == 1 else f" (and {error.error_count() - 1} more)"
-    if isinstance(first["input"], Mapping):  # settings that do not go together
+    if first["type"] == "value_error" and isinstance(first["input"], Mapping):
         return f"{source}: site.{name}: {message}{more}"
     return f"{source}: site.{name} is {first['input']!r}; allowed: {message}{more}"
 

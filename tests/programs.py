@@ -11,6 +11,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
 
+# The shipped settings name a real server: no test may reach it, whatever it gets wrong.
+NOWHERE = {"DEPLOY_SSH__HOST": "nobody@127.0.0.1:9"}
+
 Done = subprocess.CompletedProcess[str]
 
 
@@ -23,7 +26,7 @@ def program(*argv: str, seconds: float = 600, environment: Mapping[str, str] | N
     return subprocess.run(
         [str(BIN / argv[0]), *argv[1:]],
         cwd=ROOT,
-        env={**os.environ, **(environment or {})},
+        env={**os.environ, **NOWHERE, **(environment or {})},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -119,7 +119,7 @@ class ColourRun:
 
     def stop(self) -> None:
         """SIGTERM, and time to finish; the container stays for a rollback."""
-        grace = self.settings.app.stop_grace
+        grace = self.container.stop_timeout or self.settings.app.stop_grace
         self.server.run(docker.stop(self.name, grace), timeout=grace + 30)
 
     def wait_until_healthy(self) -> Container:

@@ -13,6 +13,11 @@ from ..probes.witness import access_log
 from ..server.ledger import now
 from ..site import Site
 
+RESENT = (
+    "resent: leaving nginx workers closed connections under requests; nginx 1.27.4 and later keep "
+    "them with keepalive_min_timeout, which the rendered configuration sets where it is known"
+)
+
 
 @contextlib.contextmanager
 def measured(site: Site) -> Iterator[None]:
@@ -41,6 +46,8 @@ def _say(site: Site, measurement: Measurement, since: str) -> None:
     site.console.line("Measured in this run:", style="bold")
     for line in measurement.lines():
         site.console.line(f"• {line}")
+    if measurement.resent:
+        site.console.line(f"• {RESENT}", style="yellow")
     try:
         _say_second_witness(site, since)
     except DeployError as error:  # it must not hide why the run itself failed

@@ -75,6 +75,8 @@ class Migrate(Phase):
         role = self.settings.migration.new_role
         if not self.migrations.data_is_due():
             self.console.detail(self.migrations.data().text)
+            if self.migrations.contract_is_due() and not lacking:
+                self.console.detail(self.migrations.contract().text)  # an earlier run was hindered
             return
         if self.when == "after-switch" or (self.when == "auto" and lacking):
             self.migrations.defer_data()

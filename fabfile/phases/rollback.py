@@ -121,7 +121,11 @@ class Rollback(Phase):
 
     def tag(self) -> None:
         image = self.settings.app.image
-        self.server.run(docker.tag(f"{image}:{self.former.release}", f"{image}:latest"))
+        tagged = self.server.run(
+            docker.tag(f"{image}:{self.former.release}", f"{image}:latest"), check=False
+        )
+        if not tagged.ok:
+            self.console.warn(tagged.stderr.strip())
 
     def summary(self) -> list[str]:
         """What was gone back to; every line was seen in this run."""

@@ -109,11 +109,18 @@ class Traffic:
             interrupts.pause(min(1.0, max(0.05, end - time.monotonic())))
 
     def drain(self) -> bool:
-        """Wait until old workers, with requests in flight to the former colour, have left.
+        """Wait until old workers, with requests in flight to the other colour, have left.
 
-        :returns: False when some had to be cut.
+        :returns: False when some have not in time; stopping that colour cuts them.
         """
-        return self.nginx.wait_until_drained(self.settings.deploy.drain_seconds)
+        seconds = self.settings.deploy.drain_seconds
+        drained = self.nginx.wait_until_drained(seconds)
+        if not drained:
+            self.site.console.warn(
+                f"after {seconds:.0f} s some old nginx workers still hold connections (web "
+                "sockets, long downloads); stopping the colour they go to cuts them"
+            )
+        return drained
 
     def _go(self, marker: tuple[str, str]) -> None:
         self.moved_at = now()

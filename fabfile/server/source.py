@@ -58,7 +58,7 @@ class Source:
     def check(self) -> None:
         """See that this machine has what is to be delivered, before anything is contacted.
 
-        :raises BadSettings: no such folder, revision or image here.
+        :raises BadSettings: no such folder, revision, Dockerfile or image here.
         """
         source = self.settings.source
         if source.kind == "stream":
@@ -67,9 +67,11 @@ class Source:
             if not Path(source.folder).is_dir():
                 raise BadSettings(f"site.source.folder is {source.folder!r}; no such folder here")
             revision = f"{source.revision}^{{commit}}"
-            self._refuse_missing(
-                "revision", ["git", "-C", source.folder, "rev-parse", "--verify", revision]
-            )
+            here = ["git", "-C", source.folder]
+            self._refuse_missing("revision", [*here, "rev-parse", "--verify", revision])
+            # ./ : relative to the folder, which may be a part of the working copy.
+            dockerfile = f"{source.revision}:./{source.dockerfile}"
+            self._refuse_missing("dockerfile", [*here, "cat-file", "-e", dockerfile])
 
     def deliver(self) -> Delivery:
         """Get the code, or the image, onto the server.
@@ -108,13 +110,20 @@ class Source:
             command, timeout=self.settings.ssh.build_timeout, on_text=_by_line(self.say)
         )
 
+    @property
+    def _place(self) -> str:
+        source = self.settings.source
+        if source.kind == "stream":
+            return "this machine's Docker engine"
+        return f"the working copy {Path(source.folder).resolve()} at {source.revision}"
+
     def _refuse_missing(self, setting: str, command: list[str]) -> None:
         try:
             _local(command)
         except DeployError as error:
             value = getattr(self.settings.source, setting)
             raise BadSettings(
-                f"site.source.{setting} is {value!r}; there is none on this machine",
+                f"site.source.{setting} is {value!r}; there is none such in {self._place}",
                 evidence=error.evidence or error.reason,
             ) from None
 

@@ -68,7 +68,8 @@ def invoke(lab: None) -> Fab:
     """`invoke -f lab/settings.yaml ARGUMENTS` as a real process."""
 
     def run(*arguments: str) -> Done:
-        return program("invoke", "-f", str(SETTINGS_FILE), *arguments)
+        there = {"DEPLOY_SSH__HOST": HOST}
+        return program("invoke", "-f", str(SETTINGS_FILE), *arguments, environment=there)
 
     return run
 

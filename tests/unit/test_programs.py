@@ -43,8 +43,8 @@ def test_every_option_has_help(name: str) -> None:
     assert "Take visitors back" in text
 
 
-# 192.0.2.1 is for documentation: were it contacted, the test would wait and not get code 2.
-@pytest.mark.parametrize("argv", [("fab", "-H", "ubuntu@192.0.2.1"), ("invoke",)])
+# Nobody listens there: were it contacted, the exit code would be 1.
+@pytest.mark.parametrize("argv", [("fab", "-H", "ubuntu@127.0.0.1:9"), ("invoke",)])
 @pytest.mark.parametrize(
     ("option", "words"),
     [
@@ -63,7 +63,7 @@ def test_bad_input_is_one_line_and_exit_code_2(
 
 
 def test_a_bad_environment_setting_is_refused_under_both() -> None:
-    for argv in (("fab", "-H", "u@192.0.2.1"), ("invoke",)):
+    for argv in (("fab", "-H", "u@127.0.0.1:9"), ("invoke",)):
         done = program(*argv, "status", seconds=20, environment={"DEPLOY_LIMITS__RESPONSE": "1"})
         assert done.returncode == 2
         assert "DEPLOY_LIMITS__RESPONSE: no such setting" in done.stderr
@@ -74,3 +74,10 @@ def test_what_is_not_built_yet_says_so(option: str) -> None:
     done = program("invoke", "rollback", option, seconds=20)
     assert done.returncode == 2
     assert "is not built yet" in done.stderr
+
+
+def test_a_folder_that_is_not_the_sites_is_refused_before_anything_is_contacted() -> None:
+    """The shipped settings archive this folder, which is the tool's and has no Dockerfile."""
+    done = program("invoke", "deploy", seconds=20)
+    assert done.returncode == 2
+    assert "site.source.dockerfile is 'Dockerfile'; there is none such in" in done.stderr
