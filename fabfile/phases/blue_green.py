@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 from ..commands import docker
 from ..errors import CommandFailed, DeployError
-from ..probes.http import Answer
+from ..probes import resources
+from ..probes.http import Answer, Visitor
+from ..probes.timing import measure_patiently
 from ..server.live import Live
 from ..server.migrations import Migrations
 from ..server.releases import Releases
@@ -69,6 +71,7 @@ class BlueGreen(Phase):
             Step(f"switch visitors to {release}, and prove it", self.switch, self.switch_back),
             Step("let old nginx workers finish", self.drain),
             Step("watch the new release", self.watch),
+            Step("its memory, CPU and response times", self.figures),
             Step("move the rows that waited for the switch", self.move_rows, self.rows_back),
             Step("stop the former colour", self.stop_former, self.start_former),
             Step("close the migration", self.contract, self.rows_back),
@@ -165,6 +168,20 @@ class BlueGreen(Phase):
 
     def watch(self) -> None:
         self.traffic.watch(self.settings.deploy.watch_seconds, self.settings.limits.error_percent)
+
+    def figures(self) -> None:
+        """Once it has had visitors; what is high only warns, what is broken or slow is not kept."""
+        self.new.refuse_unwell()
+        for check in resources.check_use(self.server, [self.new.container], self.settings.limits):
+            say = self.console.detail if check.verdict == "pass" else self.console.warn
+            say(check.line)
+        visitor = Visitor(self.settings.public, user_agent="deploy-watch")
+        paths = [self.settings.app.health_path, "/"]
+        baseline = self.site.baseline or self.site.ledger.last_baseline()
+        timing, verdict = measure_patiently(visitor, paths, baseline, self.settings.limits)
+        if verdict.word == "slow":
+            raise DeployError(f"the new release is slow: {verdict.reason}", evidence=str(timing))
+        self.console.detail(f"response times: {verdict.word}, {verdict.reason}")
 
     # -- after it ------------------------------------------------------------------------------
 

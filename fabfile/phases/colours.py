@@ -143,6 +143,12 @@ class ColourRun:
                 raise self._unwell(f"{self.name} is not healthy after {limit:.0f} s", container)
             interrupts.pause(POLL)
 
+    def refuse_unwell(self) -> None:
+        """:raises DeployError: it has stopped, restarted, or its health check fails."""
+        container = self.container
+        if not container.running or container.restarts or container.health == "unhealthy":
+            raise self._unwell(f"{self.name} is not well: {container.status}", container)
+
     def probe(self) -> Answer:
         """Ask the colour directly, before any visitor does: health, database, login page.
 

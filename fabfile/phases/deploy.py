@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ..errors import TakenBack, ValidationFailed
-from ..probes.timing import Timing
 from ..site import Site
 from .assess import Assess
 from .blue_green import BlueGreen
@@ -29,6 +28,8 @@ def deploy(site: Site, data: str | None = None) -> None:
         blue_green.run()
         validate(site)
         site.log("done")
+        if blue_green.migrations.wanted:
+            _say(site, ["Migration Summary:", *blue_green.migrations.summary()])
         _say(site, blue_green.summary())
 
 
@@ -60,7 +61,7 @@ def validate(site: Site) -> None:
     """
     with site.locked(Validate.name):
         try:
-            Validate(site, site.baseline or last_baseline(site)).run()
+            Validate(site, site.baseline or site.ledger.last_baseline()).run()
         except ValidationFailed as error:
             site.console.warn(f"{error.reason}: going back to the former release")
             rollback(site)
@@ -78,14 +79,6 @@ def rollback(site: Site) -> None:
     with site.locked(phase.name), measured(site):
         phase.run()
         _say(site, phase.summary())
-
-
-def last_baseline(site: Site) -> Timing | None:
-    """The response times that the last assessment measured; None where none did."""
-    for entry in reversed(site.ledger.entries()):
-        if entry.event == "baseline":
-            return Timing.from_json(entry.detail["timing"])
-    return None
 
 
 def _say(site: Site, lines: list[str]) -> None:

@@ -84,8 +84,6 @@ class Phase(ABC):
                     if step.undo:
                         with self.console.step(f"take back: {step.title}"):
                             step.undo()
-                self.site.log("failed", phase=self.name, step=failed, reason=reason)
-                interrupts.settled()
             except DeployError as second:
                 raise NeedsPerson(
                     f"{failed}: {reason}; and taking it back failed: {second.reason}",
@@ -93,6 +91,11 @@ class Phase(ABC):
                     state="see the evidence; what is live: fab status",
                     next_command="fab status, then fab rollback",
                 ) from error
+            try:
+                self.site.log("failed", phase=self.name, step=failed, reason=reason)
+            except DeployError as unwritten:  # a full disk: the ledger explains, it never decides
+                self.console.warn(f"not in the ledger: {unwritten.reason}")
+            interrupts.settled()
         if not self.switched:
             if isinstance(error, DeployError):
                 error.state = error.state or "the site is as it was before this phase"

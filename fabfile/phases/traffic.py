@@ -48,7 +48,7 @@ class Traffic:
                 f"the two); putting back the one for {self.former.container.name}"
             )
             text = self._config_that_runs()
-            self.nginx.put_in_place(text, self.site.release)
+            self.nginx.put_in_place(text)
         self.former_config = text
 
     def move(self, colour: Colour, release: str, container: str) -> None:
@@ -64,7 +64,7 @@ class Traffic:
             version=self.nginx.version,
             former=self.former_config,
         )
-        self.nginx.put_in_place(text, self.site.release)
+        self.nginx.put_in_place(text, keep_as=self.site.release)
         self.site.log("switching", colour=colour, to=release, container=container)
         self._go((colour, release))
         self.site.log("switched", colour=colour, to=release, former=self.former.release)
@@ -77,7 +77,7 @@ class Traffic:
         if not self.former_config:
             return
         if self.nginx.read() != self.former_config:
-            self.nginx.put_in_place(self.former_config, self.site.release)
+            self.nginx.put_in_place(self.former_config)
         if self.moved_at:
             self._go(self.former.marker)
             self.site.log("taken-back", colour=self.former.colour, to=self.former.release)

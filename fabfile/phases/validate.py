@@ -9,7 +9,7 @@ from functools import cached_property, partial
 from ..errors import DeployError, Interrupted, ServerUnreachable, ValidationFailed
 from ..probes import assets, metrics, pages, resources, security, signin, users
 from ..probes.http import Visitor, healthy
-from ..probes.timing import Timing, Verdict, judge, measure
+from ..probes.timing import Timing, Verdict, judge, measure_patiently
 from ..report.checks import Check, render, show
 from ..server.containers import Container
 from ..server.forwarding import ForwardingRefused
@@ -22,7 +22,6 @@ from ..site import Site
 from .phase import Phase, Step
 
 PERFORMANCE = "Performance"
-MEASUREMENTS = 3  # a busy moment is no degradation: only what is slow each time is
 # Where looking itself fails: without containers or database there is no site.
 CRITICAL_GROUPS = (resources.CONTAINERS, users.GROUP)
 SINCE_UNKNOWN = "10m"  # of the logs, where the ledger knows no switch
@@ -136,12 +135,8 @@ class Validate(Phase):
     def performance(self) -> list[Check]:
         limits = self.settings.limits
         paths = [self.settings.app.health_path, "/"]  # the baseline's
-        for _ in range(MEASUREMENTS):
-            timing = measure(self.visitor, paths, max(limits.minimum_samples, 20))
-            alone = judge(None, timing, limits)
-            compared = judge(self.baseline, timing, limits)
-            if not _slow(compared):
-                break
+        timing, compared = measure_patiently(self.visitor, paths, self.baseline, limits)
+        alone = judge(None, timing, limits)
         limit, times = f"p95 under {limits.response_seconds:g} s", limits.slower_than_baseline
         of = partial(Check.of, PERFORMANCE)
         checks = [

@@ -15,6 +15,7 @@ from .http import Visitor
 # Less than this is not felt by a visitor: 2 ms that become 5 ms are three times as much and
 # still no degradation, only a busy processor.
 NOTICEABLE = 0.05  # seconds
+MEASUREMENTS = 3  # a busy moment is no degradation
 BAD_IN_A_ROW = 5  # failed answers after which there is nothing to measure
 MEASURE_SECONDS = 60.0  # seconds for all samples; a site that is down must not hold a phase up
 LIMITER_PAUSE = 0.5  # seconds to wait where a rate limit turned a sample away
@@ -108,6 +109,22 @@ def measure(visitor: Visitor, paths: Sequence[str], samples: int) -> Timing:
         if answer.ok:
             seconds.append(answer.seconds)
     return Timing.of(seconds)
+
+
+def measure_patiently(
+    visitor: Visitor, paths: Sequence[str], baseline: Timing | None, limits: Limits
+) -> tuple[Timing, Verdict]:
+    """Measure and judge; what is slow is measured again, and is slow only if it is each time.
+
+    :returns: the last measurement and its verdict.
+    :raises Interrupted: a signal came.
+    """
+    for _ in range(MEASUREMENTS):
+        timing = measure(visitor, paths, max(limits.minimum_samples, 20))
+        verdict = judge(baseline, timing, limits)
+        if verdict.word != "slow":
+            break
+    return timing, verdict
 
 
 def judge(baseline: Timing | None, now: Timing, limits: Limits) -> Verdict:

@@ -20,12 +20,12 @@ from typing import IO, Any
 import paramiko
 from fabric import Connection
 from fabric.config import Config
-from invoke.exceptions import CommandTimedOut, ThreadException
+from invoke.exceptions import CommandTimedOut
 
 from .. import interrupts
 from ..errors import CommandFailed, DeployError, Interrupted, ServerUnreachable
 from ..settings import Settings
-from .forwarding import ForwardingRefused, free_port, wait_for_listener
+from .forwarding import forwarded
 from .host_keys import check_host_keys
 from .runner import Listener, QuickRunner
 
@@ -327,32 +327,7 @@ class Server:
         :raises ForwardingRefused: the server forbids it, or nothing listens there.
         """
         self.open()
-        with self._explaining(f"forwarding to {host}:{port}"):
-            # A refused remote port hangs forward_local's client; this one refuses at once.
-            try:
-                transport = self.connection.transport
-                probe = transport.open_channel(
-                    "direct-tcpip", (host, port), ("127.0.0.1", 0), timeout=10
-                )
-                probe.close()
-            except paramiko.ChannelException as error:
-                raise ForwardingRefused(
-                    f"{self} opens no way to {host}:{port}: {error.text}"
-                ) from None
-        local = free_port()
-        failure: BaseException | None = None
-        try:
-            with self.connection.forward_local(
-                local, remote_port=port, remote_host=host, local_host="127.0.0.1"
-            ):
-                try:
-                    wait_for_listener(local)
-                    yield local
-                except BaseException as error:
-                    failure = error
-                    raise
-        except ThreadException:
-            # A connection through the tunnel was reset; whoever used it has met that already,
-            # and it must not hide why the body failed.
-            if failure:
-                raise failure from None
+        with contextlib.ExitStack() as stack:
+            with self._explaining(f"forwarding to {host}:{port}"):
+                local = stack.enter_context(forwarded(self.connection.transport, host, port))
+            yield local

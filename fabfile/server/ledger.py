@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ..errors import DeployError
+from ..probes.timing import Timing
 from .connection import Server
 
 # One write with O_APPEND: entries of two operators never mix. sync: it outlives a power cut.
@@ -60,6 +61,13 @@ class Ledger:
             except TypeError as error:
                 raise DeployError(f"{self.path} was written by another version: {error}") from None
         return entries
+
+    def last_baseline(self) -> Timing | None:
+        """The response times that the last assessment measured; None where none did."""
+        for entry in reversed(self.entries()):
+            if entry.event == "baseline":
+                return Timing.from_json(entry.detail["timing"])
+        return None
 
 
 def now() -> str:

@@ -114,19 +114,20 @@ class Nginx:
             self.server.run(docker.execute(name, ["rm", "-f", inside]), check=False)
         return candidate
 
-    def put_in_place(self, text: str, stamp: str) -> None:
+    def put_in_place(self, text: str, keep_as: str = "") -> None:
         """Test a configuration, keep the old one, put the new one in place, and test again.
 
         Nothing is reloaded. When the second test fails, the old one is put back.
 
-        :param stamp: names the kept copy, `nginx.conf.backup-<stamp>`.
+        :param keep_as: stamp of the kept copy, `nginx.conf.backup-<stamp>`; empty: the copy that
+            is there stays, because the old one is not worth going back to.
         :raises DeployError: the configuration is not valid; the old one is in place.
         """
         candidate = self.test_candidate(text)
         old = self.read()
         file = self.config_file()
-        if old != text:
-            self.server.shell(_KEEP, file.host_path, stamp)
+        if keep_as:
+            self.server.shell(_KEEP, file.host_path, keep_as)
         self._place(file, candidate, text)
         try:
             self._test(self.container.name)

@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from fabfile.report.console import Console
+from fabfile.server.connection import Server
+from fabfile.settings import Settings
+from fabfile.site import Site
 from tests.lab.conftest import SETTINGS_FILE, Fab
 from tests.programs import ROOT, program
 
@@ -71,6 +75,19 @@ def test_a_port_where_nobody_listens_is_one_line() -> None:
     assert done.returncode == 1
     assert "cannot connect to ubuntu@127.0.0.1:9" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_many_connections_through_one_forwarded_port_leave_the_session_alive(
+    settings: Settings,
+) -> None:
+    """Fabric's own forwarding ends the whole session after some fifty (paramiko#2271)."""
+    server = Server(settings)
+    site = Site(settings, server, Console())
+    with site.live.inside() as visitor:
+        statuses = [visitor.ask("/login").status for _ in range(250)]
+    assert statuses == [200] * 250
+    assert server.run(["echo", "alive"]).text == "alive"
+    server.close()
 
 
 def test_no_file_turns_host_key_checking_off() -> None:

@@ -111,6 +111,9 @@ def test_a_release_that_breaks_after_the_switch_is_taken_back_first_and_explaine
     assert "app-green" not in on_server("docker ps -a --format '{{.Names}}'").stdout
     status = fab("status").stdout
     assert re.search(r"live: +blue, release \S+ \(running \(healthy\)\)", status), status
+    # What the emergency command would put back leads to the release that is live.
+    kept = on_server("cat 1001-stories/nginx/nginx.conf.backup-*").stdout
+    assert kept == on_server("cat 1001-stories/nginx/nginx.conf").stdout
     roles = "SELECT count(*) FROM \"User\" WHERE role::text = 'CUSTOMER'"
     assert psql(roles) == "0"
 
