@@ -46,6 +46,10 @@ class NeedsPerson(DeployError):
     exit_code = 4
 
 
+class LockLost(NeedsPerson):
+    """Another run has taken the lock over: nothing more may be touched, not even to take back."""
+
+
 class ServerUnreachable(DeployError):
     """No SSH session: name, network, host key or sign-in."""
 

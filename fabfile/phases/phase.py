@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from .. import interrupts
-from ..errors import DeployError, NeedsPerson, TakenBack
+from ..errors import DeployError, LockLost, NeedsPerson, TakenBack
 from ..site import Site
 
 
@@ -67,7 +67,10 @@ class Phase(ABC):
                 begun.append(step)
                 try:
                     with self.console.step(step.title):
+                        self.site.lock.refuse_lost()
                         step.act()
+                except LockLost:
+                    raise
                 except BaseException as error:
                     self._take_back(begun, error)
             self.site.log("phase-done", phase=self.name)

@@ -10,7 +10,6 @@ import contextlib
 import os
 import posixpath
 import shlex
-import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,15 +18,14 @@ from typing import IO, Any
 
 import paramiko
 from fabric import Connection
-from fabric.config import Config
 from invoke.exceptions import CommandTimedOut
 
 from .. import interrupts
 from ..errors import CommandFailed, DeployError, Interrupted, ServerUnreachable
 from ..settings import Settings
 from .forwarding import forwarded
-from .host_keys import check_host_keys
-from .runner import Listener, QuickRunner
+from .runner import Listener
+from .session import prepared, sign_in
 
 
 @dataclass(frozen=True)
@@ -61,39 +59,13 @@ class Server:
 
     def __init__(self, settings: Settings, connection: Connection | None = None) -> None:
         self.settings = settings
-        self.connection = self._prepare(connection)
+        self.connection = prepared(settings.ssh, connection)
         self._guard = threading.Lock()
         self._sftp: paramiko.SFTPClient | None = None
 
     def __str__(self) -> str:
         c = self.connection
         return f"{c.user}@{c.host}" + ("" if c.port == 22 else f":{c.port}")
-
-    def _prepare(self, given: Connection | None) -> Connection:
-        ssh = self.settings.ssh
-        config = Config()  # a config of its own: connections that share one leak keys
-        config.runners.remote = QuickRunner
-        kwargs: dict[str, Any] = dict(given.connect_kwargs) if given is not None else {}
-        if ssh.key_file and not kwargs.get("key_filename"):
-            kwargs["key_filename"] = str(Path(ssh.key_file).expanduser())
-            kwargs["look_for_keys"] = False
-        kwargs.setdefault("banner_timeout", ssh.connect_timeout)
-        kwargs.setdefault("auth_timeout", ssh.connect_timeout)
-        kwargs.setdefault("channel_timeout", ssh.connect_timeout)  # paramiko's own is an hour
-        connection = Connection(
-            host=given.original_host if given is not None else ssh.host,
-            user=given.user if given is not None else None,
-            port=given.port if given is not None else None,
-            gateway=given.gateway if given is not None else None,
-            config=config,
-            connect_timeout=int(ssh.connect_timeout),
-            connect_kwargs=kwargs,
-        )
-        hop: Any = connection
-        while isinstance(hop, Connection):
-            check_host_keys(hop.client, ssh)
-            hop = hop.gateway
-        return connection
 
     # -- the session ---------------------------------------------------------------------------
 
@@ -102,43 +74,8 @@ class Server:
 
         :raises ServerUnreachable: one line that says which of name, network, key or sign-in.
         """
-        if self.connection.is_connected:
-            return
-        host, state = str(self), "nothing was sent; the site is as it was"
-        try:
-            self.connection.open()
-        except ServerUnreachable:
-            raise
-        except paramiko.BadHostKeyException as error:
-            raise ServerUnreachable(
-                f"the host key of {host} has CHANGED: {error.key.get_name()}",
-                evidence=str(error),
-                state=state,
-                next_command="find out why (a new server? someone in between?), then: "
-                f"ssh-keygen -R '[{self.connection.host}]:{self.connection.port}'",
-            ) from None
-        except paramiko.PasswordRequiredException:
-            raise ServerUnreachable(
-                f"the key for {host} needs its passphrase",
-                state=state,
-                next_command="ssh-add the key, or: fab --prompt-for-passphrase …",
-            ) from None
-        except paramiko.AuthenticationException as error:
-            raise ServerUnreachable(
-                f"{host} refused the sign-in: {error}",
-                state=state,
-                next_command="set ssh.key_file, or: fab -i ~/.ssh/KEY -H … ; ssh-add -l lists keys",
-            ) from None
-        except socket.gaierror as error:
-            raise ServerUnreachable(
-                f"the name of {host} does not resolve: {error.strerror}", state=state
-            ) from None
-        except (paramiko.SSHException, OSError, EOFError) as error:
-            raise ServerUnreachable(f"cannot connect to {host}: {error}", state=state) from None
-        transport = self.connection.transport
-        transport.set_keepalive(15)
-        with contextlib.suppress(OSError, AttributeError):
-            transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if not self.connection.is_connected:
+            sign_in(self.connection, str(self))
 
     def close(self) -> None:
         """End the session; safe to call twice."""
@@ -265,7 +202,8 @@ class Server:
     def sftp(self) -> paramiko.SFTPClient:
         """The session's SFTP client."""
         self.open()
-        if self._sftp is None:
+        channel = self._sftp.get_channel() if self._sftp else None
+        if channel is None or channel.closed:  # closed: the connection was lost and is new
             with self._explaining("opening SFTP"):
                 self._sftp = self.connection.transport.open_sftp_client()
         assert self._sftp is not None

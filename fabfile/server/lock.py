@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from .. import interrupts
-from ..errors import DeployError
+from ..errors import DeployError, LockLost
 from .connection import Server
 from .ledger import now, operator
 
@@ -28,11 +28,11 @@ if [ -e "$1" ]; then
 fi
 printf '%s' "$2" > "$1.new" && mv "$1.new" "$1"
 """
-_BEAT = 'exec 9>"$1.guard"; flock -w 10 9; grep -q "$2" "$1" && touch "$1"'
+_BEAT = 'exec 9>"$1.guard"; flock -w 10 9; grep -qs "$2" "$1" || exit 1; touch "$1"'
 _DROP = 'exec 9>"$1.guard"; flock -w 10 9; grep -q "$2" "$1" && rm -f "$1"'
 _PHASE = """
 exec 9>"$1.guard"; flock -w 10 9
-grep -q "$2" "$1" && printf '%s' "$3" > "$1.new" && mv "$1.new" "$1"
+grep -qs "$2" "$1" && printf '%s' "$3" > "$1.new" && mv "$1.new" "$1"
 """
 HEARTBEAT = 10.0  # seconds
 
@@ -70,6 +70,7 @@ class Lock:
         self.owner: Owner | None = None
         self._stop = threading.Event()
         self._beating: threading.Thread | None = None
+        self._lost = False
 
     def take(self, task: str, release: str) -> Owner | None:
         """Take the lock, or raise.
@@ -100,6 +101,7 @@ class Lock:
         if not answer.ok:
             raise DeployError(f"cannot take the lock {self.path}", evidence=answer.stderr)
         self.owner = owner
+        self._lost = False
         self._stop.clear()
         self._beating = threading.Thread(target=self._beat, daemon=True, name="lock heartbeat")
         self._beating.start()
@@ -109,8 +111,20 @@ class Lock:
         """Say in the lock which phase is under way."""
         if self.owner:
             self.owner = Owner(**{**asdict(self.owner), "phase": phase})
-            self.server.shell(
+            written = self.server.shell(
                 _PHASE, self.path, self.owner.token, _content(self.owner), check=False
+            )
+            self._lost = not written.ok
+
+    def refuse_lost(self) -> None:
+        """:raises LockLost: no heartbeat came through for so long that another run began."""
+        if self._lost:
+            raise LockLost(
+                f"the lock is not ours any more; now: {self.holder() or 'nobody'}",
+                evidence=f"no heartbeat reached the server for {self.dead_after:.0f} s: did this "
+                "machine sleep?",
+                state="as the other run leaves it; this one stopped where it was",
+                next_command="fab status",
             )
 
     def holder(self) -> Owner | None:
@@ -132,7 +146,10 @@ class Lock:
         while not self._stop.wait(HEARTBEAT):
             try:
                 assert self.owner
-                self.server.shell(_BEAT, self.path, self.owner.token, check=False, timeout=15)
+                beat = self.server.shell(
+                    _BEAT, self.path, self.owner.token, check=False, timeout=15
+                )
+                self._lost = beat.exit_code == 1  # grep's: the lock has another token, or is gone
             except DeployError:
                 continue  # the main thread meets the same trouble and explains it
 

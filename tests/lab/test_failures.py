@@ -145,3 +145,14 @@ def test_a_dead_owners_lock_is_taken_over_and_named(fab: Fab, on_server: OnServe
     assert done.returncode == 0, done.stderr
     assert "took over the lock of a dead run: ann@desk" in done.stdout
     assert on_server("ls 1001-stories-deploy/lock", check=False).returncode != 0
+
+
+def test_a_configuration_whose_workers_drop_idle_connections_is_said_before_the_switch(
+    fab: Fab, on_server: OnServer
+) -> None:
+    """What every nginx before 1.27.4 does: it is reported, not hidden."""
+    lab_server.reset()
+    on_server("sed -i '/keepalive_min_timeout/d' 1001-stories/nginx/nginx.conf")
+    done = fab("assess")
+    assert done.returncode == 0, done.stderr
+    assert "not set: at the switch some clients may have to send again" in done.stdout
