@@ -10,7 +10,6 @@ from ..errors import DeployError
 from ..probes.measurement import Measurement
 from ..probes.meter import Meter
 from ..probes.witness import access_log
-from ..server.ledger import now
 from ..site import Site
 
 RESENT = (
@@ -28,7 +27,7 @@ def measured(site: Site) -> Iterator[None]:
     if site.meter:
         yield
         return
-    since = now()
+    since = site.server.now()
     meter = Meter(site.settings, second_witness=site.live.answers_inside)
     site.meter, site.console.gauge = meter, meter.gauge
     meter.start()

@@ -12,7 +12,6 @@ from ..probes.http import Answer, Visitor, healthy
 from ..probes.witness import access_log
 from ..server.containers import Container
 from ..server.forwarding import ForwardingRefused
-from ..server.ledger import now
 from ..server.live import Live
 from ..settings import Colour
 from ..site import Site
@@ -123,7 +122,7 @@ class Traffic:
         return drained
 
     def _go(self, marker: tuple[str, str]) -> None:
-        self.moved_at = now()
+        self.moved_at = self.site.server.now()
         self.marker = marker
         if self.site.meter:
             self.site.meter.mark("after" if marker != self.former.marker else "back")

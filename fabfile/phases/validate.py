@@ -13,7 +13,6 @@ from ..probes.timing import Timing, Verdict, judge, measure_patiently
 from ..report.checks import Check, render, show
 from ..server.containers import Container
 from ..server.forwarding import ForwardingRefused
-from ..server.ledger import now
 from ..server.live import Live
 from ..server.machine import read_machine
 from ..server.migration_log import standing
@@ -179,7 +178,10 @@ class Validate(Phase):
             f"/tmp/deployment-validation-{release}.txt",
         )
         passed = metrics.success_metrics(self.checks)
-        heading = [f"{self.settings.name}: validation {release}", f"{self.server}, {now()}"]
+        heading = [
+            f"{self.settings.name}: validation {release}",
+            f"{self.server}, {self.server.now()}",
+        ]
         text = [*heading, "", render(self.checks), "", "=== Success Metrics ===", *passed, ""]
         self.server.make_folders(folder, mode="0700")
         self.server.write(path, "\n".join(text), mode=0o600)

@@ -15,7 +15,7 @@ from .backup import DUMP, PLAIN, Backup, BackupFile, Kind
 from .connection import Server
 from .containers import Containers
 from .database import Database, account
-from .ledger import now, operator
+from .ledger import operator
 
 __all__ = ["Backup", "Backups"]
 
@@ -105,7 +105,7 @@ class Backups:
             release=release,
             folder=folder,
             link=self._link_name(kind, release),
-            time=now(),
+            time=self.server.now(),
             who=operator(),
             database=name,
             version=taken.version,

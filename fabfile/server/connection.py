@@ -1,7 +1,7 @@
 """The other end of one SSH session: run, stream, write, read, forward.
 
-Fabric's own connection, with what FABRIC.md's measurements ask for: host keys checked, small
-commands without Nagle's delay, every command with a time limit on both ends.
+Fabric's own connection, with host keys checked, small commands without Nagle's delay, and a time
+limit for every command on both ends.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import os
 import posixpath
 import shlex
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO, Any
 
@@ -62,6 +64,7 @@ class Server:
         self.connection = prepared(settings.ssh, connection)
         self._guard = threading.Lock()
         self._sftp: paramiko.SFTPClient | None = None
+        self._ahead: float | None = None  # seconds that the server's clock is ahead of ours
 
     def __str__(self) -> str:
         c = self.connection
@@ -149,6 +152,13 @@ class Server:
             promise.runner.kill()  # what prints to a closed channel ends
             raise
         return promise.join()
+
+    def now(self) -> str:
+        """The server's time in UTC, to the second, as ISO 8601: its logs are read by it."""
+        if self._ahead is None:
+            self._ahead = float(self.run(["date", "+%s.%N"]).text) - time.time()
+        there = datetime.fromtimestamp(time.time() + self._ahead, timezone.utc)
+        return there.strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def shell(self, script: str, *arguments: str, **options: Any) -> Output:
         """Run a fixed `sh` script; values are its arguments `$1`, `$2`, never part of its text."""

@@ -6,7 +6,6 @@ import getpass
 import json
 import socket
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timezone
 from typing import Any
 
 from ..errors import DeployError
@@ -43,7 +42,9 @@ class Ledger:
 
     def add(self, event: str, task: str, release: str, **detail: Any) -> None:
         """Append one entry and have it on disk before going on."""
-        entry = Entry(event, task, release, now(), operator(), socket.gethostname(), detail)
+        entry = Entry(
+            event, task, release, self.server.now(), operator(), socket.gethostname(), detail
+        )
         line = json.dumps(asdict(entry), ensure_ascii=True, sort_keys=True)
         self.server.shell(_APPEND, self.path, line)
 
@@ -68,11 +69,6 @@ class Ledger:
             if entry.event == "baseline":
                 return Timing.from_json(entry.detail["timing"])
         return None
-
-
-def now() -> str:
-    """The time in UTC, to the second, as ISO 8601."""
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def operator() -> str:

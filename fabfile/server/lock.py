@@ -13,7 +13,7 @@ from typing import Any
 from .. import interrupts
 from ..errors import DeployError, LockLost
 from .connection import Server
-from .ledger import now, operator
+from .ledger import operator
 
 # Everything under one flock, so that reading, judging and taking are one act. Ages come from
 # the server's own clock. $1 lock, $2 content, $3 seconds after which an owner counts as dead.
@@ -86,7 +86,7 @@ class Lock:
             task=task,
             release=release,
             phase="start",
-            since=now(),
+            since=self.server.now(),
         )
         answer = self.server.shell(
             _TAKE, self.path, _content(owner), f"{self.dead_after:.0f}", check=False

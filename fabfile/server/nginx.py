@@ -1,7 +1,7 @@
 """nginx on the server: its configuration is tested where it will run, kept, put in place, proved.
 
-The order is SWITCHING.md's. `nginx -s reload` exits 0 before anything has happened, so the proof
-is the answer that visitors get; that belongs to the caller.
+The order is the one in docs/design.md. `nginx -s reload` exits 0 before anything has happened, so
+the proof is the answer that visitors get; that belongs to the caller.
 """
 
 from __future__ import annotations

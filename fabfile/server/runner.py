@@ -1,4 +1,4 @@
-"""Fabric's runner, tuned as FABRIC.md measured: 4 ms a command instead of 47."""
+"""Fabric's runner without its waiting: a command in some 12 ms on loopback, instead of 47."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from fabfile.probes.direct import by_curl
 from fabfile.probes.http import direct, healthy
 from fabfile.probes.witness import access_log
 from fabfile.report.checks import Check
+from fabfile.settings import CHECK_GROUPS
 from fabfile.site import Site
 from tests.programs import Done
 
@@ -38,17 +39,7 @@ def test_plain_production_passes_with_warnings_and_leaves_its_report(
 
     assert "fail" not in found.values(), found
     groups = {name.partition(":")[0] for name in found}
-    assert groups == {
-        "Containers",
-        "Database",
-        "Application endpoints",
-        "Performance",
-        "Security",
-        "Authentication",
-        "Static assets",
-        "Logs",
-        "Server",
-    }
+    assert groups == set(CHECK_GROUPS)
     assert found["Database: old role"] == "warn"  # nothing has been migrated here
     assert found["Security: certificate chain and name"] == "pass"
     assert containers(site) == before
