@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from lab.places import HOST_KEY, KNOWN_HOSTS, LOGIN_KEY, STATE, Server
@@ -20,6 +21,12 @@ def ensure_keys(server: Server) -> None:
 def public(path: Path) -> str:
     """The public half of a key."""
     return path.with_name(f"{path.name}.pub").read_text().strip()
+
+
+def fingerprint() -> str:
+    """Tells this working copy's keys from another's."""
+    both = public(LOGIN_KEY) + public(HOST_KEY)
+    return hashlib.sha256(both.encode()).hexdigest()[:16]
 
 
 def ssh_command(server: Server, *command: str) -> list[str]:

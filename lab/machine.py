@@ -11,6 +11,8 @@ from lab.places import HOST_KEY, LOGIN_KEY, Server
 from lab.shell import LabError, feed
 from lab.talk import archive, run
 
+KEYS_LABEL = "1001stories-lab.keys"  # whose keys are in the container
+
 # Where --privileged is refused for want of one capability, the rest is asked for by name.
 UNPRIVILEGED = (
     "--cap-add=ALL",
@@ -24,15 +26,24 @@ UNPRIVILEGED = (
 
 
 def ensure_machine(server: Server) -> str:
-    """Make the container run and its engine answer; say what was done."""
+    """Make the container run and its engine answer; say what was done.
+
+    One that was made from an older image, or by another working copy, whose keys are others, is
+    made anew.
+    """
     state = container_state(server.name)
+    renewed = state is not None and not _is_ours(server)
+    if renewed:
+        remove_machine(server)
+        state = None
     if state is None:
         _create(server)
     if state != "running":
         docker("start", server.name, timeout=60)
     _wait_for_engine(server)
-    done = {None: "made", "running": "found running"}.get(state, "started again")
-    return done if _is_current(server) else f"{done}, of an older image; lab.down renews it"
+    if renewed:
+        return "made anew: the one that was there had another image or other keys"
+    return {None: "made", "running": "found running"}.get(state, "started again")
 
 
 def refuse_unless_local(server: Server) -> None:
@@ -59,9 +70,10 @@ def remove_machine(server: Server) -> None:
     docker("volume", "rm", "--force", server.volume)
 
 
-def _is_current(server: Server) -> bool:
-    image = docker("container", "inspect", "--format", "{{.Image}}", server.name).stdout.strip()
-    return image == image_identifier(server.flavour.server_image)
+def _is_ours(server: Server) -> bool:
+    shape = f'{{{{.Image}}}} {{{{index .Config.Labels "{KEYS_LABEL}"}}}}'
+    seen = docker("container", "inspect", "--format", shape, server.name).stdout.split()
+    return seen == [image_identifier(server.flavour.server_image), keys.fingerprint()]
 
 
 def _create(server: Server) -> None:
@@ -71,7 +83,7 @@ def _create(server: Server) -> None:
         "create",
         f"--name={server.name}",
         f"--hostname={server.name}",
-        "--label=1001stories-lab",
+        f"--label={KEYS_LABEL}={keys.fingerprint()}",
         f"--volume={server.volume}:/var/lib/docker",
         *(f"--publish=127.0.0.1:{port}:{inner}" for port, inner in server.ports.items()),
         *_privileges(server),
