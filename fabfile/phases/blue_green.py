@@ -146,7 +146,10 @@ class BlueGreen(Phase):
 
     def make_readable(self) -> None:
         """An older commit is a release too: it must not meet rows that it cannot read."""
-        self.sent_back = self.migrations.make_readable_for(self.new.container)
+        container = self.new.container
+        if not self.migrations.says_that_it_cannot_read(container):
+            return
+        self.sent_back = self.migrations.make_readable_for(container)
         if self.sent_back:
             self.console.warn(f"{self.new.name} cannot read the new role: {self.sent_back}")
 
@@ -188,8 +191,8 @@ class BlueGreen(Phase):
     def move_rows(self) -> None:
         if not self.migrations.data_is_due():
             return
-        if not self.migrations.can_read(self.new.container):
-            self.console.detail("they stay: the new release does not say that it can read them")
+        if self.migrations.says_that_it_cannot_read(self.new.container):
+            self.console.detail("they stay: the new release says that it cannot read them")
             return
         self.migrations.data()
         for line in self.migrations.summary():

@@ -83,6 +83,14 @@ class MigrationState:
         reads = container.reads(self.settings.database.role_type)
         return reads is not None and self.settings.migration.new_role in reads
 
+    def says_that_it_cannot_read(self, container: Container) -> bool:
+        """Whether a release names the values that it can read, and the new role is not one.
+
+        A release that says nothing is trusted with its own migration, but not with going back.
+        """
+        reads = container.reads(self.settings.database.role_type)
+        return self.wanted and reads is not None and not self.can_read(container)
+
     def readers_lacking_new_role(self) -> list[Container]:
         """Running containers of the app that do not say that they can read the new role."""
         if not self.wanted:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import yaml
@@ -84,6 +86,25 @@ def psql(lab: None) -> Callable[[str], str]:
 def on_server(lab: None) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run a shell command on the server as ubuntu, by a way of the lab's own."""
     return lab_server.run
+
+
+@pytest.fixture
+def working_copy(tmp_path: Path) -> Callable[[str], str]:
+    """A working copy of the app, with a fault or another Dockerfile; the setting that names it."""
+
+    def make(faults: str = "", dockerfile: str = "") -> str:
+        folder = tmp_path / "app"
+        shutil.copytree(ROOT / "lab/site/app", folder)
+        if faults:
+            (folder / "faults").write_text(faults + "\n")
+        if dockerfile:
+            (folder / "Dockerfile").write_text(dockerfile)
+        who = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
+        for argv in (["init", "-q"], ["add", "-A"], [*who, "commit", "-q", "-m", "broken"]):
+            subprocess.run(["git", *argv], cwd=folder, check=True)
+        return f"--set=source.folder={folder}"
+
+    return make
 
 
 def lab_settings(*assignments: str) -> Settings:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -27,24 +25,6 @@ STATE = (
 @pytest.fixture(scope="module", autouse=True)
 def _plain_production(lab: None) -> None:
     lab_server.reset()
-
-
-@pytest.fixture
-def working_copy(tmp_path: Path) -> Callable[[str], str]:
-    """A working copy of the app with a fault in it; gives the setting that names it."""
-
-    def make(faults: str, dockerfile: str = "") -> str:
-        folder = tmp_path / "app"
-        shutil.copytree(ROOT / "lab/site/app", folder)
-        (folder / "faults").write_text(faults + "\n")
-        if dockerfile:
-            (folder / "Dockerfile").write_text(dockerfile)
-        who = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
-        for argv in (["init", "-q"], ["add", "-A"], [*who, "commit", "-q", "-m", "broken"]):
-            subprocess.run(["git", *argv], cwd=folder, check=True)
-        return f"--set=source.folder={folder}"
-
-    return make
 
 
 @pytest.fixture

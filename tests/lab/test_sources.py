@@ -112,3 +112,21 @@ def test_an_image_of_this_machine_is_streamed_over_the_connection(
     assert lab_server.psql(ROLES) == "LEARNER|2\nADMIN|2"
     status, release, body = fetch(server, "/api/roles")
     assert (status, release) == (200, "production"), body
+
+
+def test_a_release_that_does_not_say_what_it_reads_is_trusted_with_its_own_migration(
+    fab: Fab, working_copy: Callable[..., str]
+) -> None:
+    """As the guide's own site, whose images have no such label; and it stays so at the next."""
+    lab_server.reset()
+    plain = (SITE / "app/Dockerfile").read_text().replace("LABEL deploy.reads", "LABEL reads")
+    source = working_copy(dockerfile=plain)
+    for _ in range(2):
+        done = fab("deploy", source, QUICK)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "CUSTOMER|2" in lab_server.psql(ROLES)
+        assert "cannot read the new role" not in done.stdout
+    back = fab("rollback")
+    assert back.returncode == 0, back.stdout + back.stderr
+    assert lab_server.psql(ROLES) == "LEARNER|2\nADMIN|2"
+    assert fetch(Server(), "/api/roles")[0] == 200
