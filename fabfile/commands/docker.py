@@ -40,8 +40,8 @@ def build(
     arguments: Mapping[str, str],
     labels: Mapping[str, str],
 ) -> list[str]:
-    """Build an image from a folder on the server."""
-    argv = ["docker", "build", "--tag", tag, "--file", f"{context}/{dockerfile}"]
+    """Build an image from a folder on the server; a failed build leaves no container behind."""
+    argv = ["docker", "build", "--force-rm", "--tag", tag, "--file", f"{context}/{dockerfile}"]
     for name, value in arguments.items():
         argv += ["--build-arg", f"{name}={value}"]
     for name, value in labels.items():

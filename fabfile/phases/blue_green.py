@@ -9,6 +9,7 @@ from ..errors import CommandFailed, DeployError
 from ..probes import resources
 from ..probes.http import Answer, Visitor
 from ..probes.timing import measure_patiently
+from ..server.containers import FORMER_LABEL
 from ..server.live import Live
 from ..server.migrations import Migrations
 from ..server.releases import Releases
@@ -225,7 +226,10 @@ class BlueGreen(Phase):
         image = self.settings.app.image
         try:
             self.server.run(docker.tag(self.source.image, f"{image}:latest"))
-            for release in self.releases.prune({self.site.release, self.former.release}):
+            # The former's own former too: after a rollback it is what a second one goes to.
+            before = self.former.container.labels.get(FORMER_LABEL, "")
+            protected = {self.site.release, self.former.release, before}
+            for release in self.releases.prune(protected):
                 self.console.detail(f"removed {image}:{release}")
         except CommandFailed as error:
             self.console.warn(f"{error.reason}: {error.evidence}")

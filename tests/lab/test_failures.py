@@ -16,7 +16,7 @@ from tests.programs import ROOT, Done
 
 OnServer = Callable[..., "Done"]
 STATE = (
-    "docker ps -a --filter name=1001-stories --format '{{.Names}} {{.State}} {{.ID}}' | sort; "
+    "docker ps -a --format '{{.Names}} {{.State}} {{.ID}}' | sort; "
     "docker images --format '{{.Tag}} {{.ID}}' 1001stories | sort; "
     "sha256sum 1001-stories/nginx/nginx.conf; ls 1001-stories-deploy/releases"
 )

@@ -18,7 +18,7 @@ def test_a_build_carries_its_arguments_and_labels() -> None:
         arguments={"RELEASE": "20240828-143000"},
         labels={"deploy.release": "20240828-143000"},
     ) == shlex.split(
-        "docker build --tag site:20240828-143000 --file /srv/source/Dockerfile "
+        "docker build --force-rm --tag site:20240828-143000 --file /srv/source/Dockerfile "
         "--build-arg RELEASE=20240828-143000 --label deploy.release=20240828-143000 /srv/source"
     )
 
