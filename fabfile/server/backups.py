@@ -133,7 +133,7 @@ class Backups:
                 evidence=f"{ROOM} × the database's {_gb(size)}, and limits.free_disk_gb "
                 f"({self.settings.limits.free_disk_gb:g}), in {self.parent}",
                 state="nothing was changed",
-                next_command="fab backups shows what may go; or move folders.backups",
+                next_command=f"on the server: du -sh {self.parent}/*; or move folders.backups",
             )
 
     def _verify(self, container: str, archive: str, *, plain: bool) -> None:
@@ -162,7 +162,7 @@ class Backups:
                     f"{backup.folder}/{file.name} is not what was backed up",
                     evidence=f"manifest: sha256 {file.sha256}\n"
                     f"now:      sha256 {found.get(file.name, '- (no such file)')}",
-                    next_command="take another backup: fab backups lists them",
+                    next_command=f"take another of {self.parent}, or make one: fab assess",
                 )
         self._verify(self.database.container.id, backup.dump, plain=False)
 
