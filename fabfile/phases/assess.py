@@ -66,7 +66,8 @@ class Assess(Phase):
             if container in colours and not container.running and any(c.running for c in colours):
                 continue  # the idle colour rests
             well = container.running and container.health in ("", "healthy")
-            self.unhealthy += not well
+            # `starting` is worth a line, but nobody knows yet that it is unhealthy.
+            self.unhealthy += not container.running or container.health == "unhealthy"
             self._note("containers", container.name, well, "running, healthy", container.status)
 
     def last_logs(self) -> None:
