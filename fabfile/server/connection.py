@@ -91,6 +91,8 @@ class Server:
         try:
             yield
         except (paramiko.SSHException, EOFError, OSError) as error:
+            if self._refused(error):
+                raise DeployError(f"{what} failed on {self}", evidence=str(error)) from None
             self.close()  # after a drop, run reconnects but SFTP fails until close
             raise ServerUnreachable(
                 f"the connection to {self} was lost during: {what}",
@@ -98,6 +100,11 @@ class Server:
                 state="unknown from here; the site goes on by itself",
                 next_command="once the network is back: fab status",
             ) from None
+
+    def _refused(self, error: Exception) -> bool:
+        """Whether the session lives and the server refused, for instance for want of disk."""
+        gone = isinstance(error, TimeoutError) or "closed" in str(error)
+        return isinstance(error, OSError) and self.connection.is_connected and not gone
 
     # -- commands ------------------------------------------------------------------------------
 
@@ -240,13 +247,11 @@ class Server:
             except FileNotFoundError:
                 raise DeployError(f"no such folder on {self}: {posixpath.dirname(path)}") from None
 
-    def upload(
-        self, local: Path, path: str, on_bytes: Callable[[int, int], None] | None = None
-    ) -> None:
-        """Send a file whole or not at all; `on_bytes(sent, total)` as it goes."""
+    def upload(self, local: Path, path: str) -> None:
+        """Send a file whole or not at all."""
         beside = f"{path}.{os.getpid()}.new"
         with self._guard, self._explaining(f"uploading {local.name}"):
-            self.sftp.put(str(local), beside, callback=on_bytes)
+            self.sftp.put(str(local), beside)
             self.sftp.posix_rename(beside, path)
 
     def read(self, path: str) -> str | None:

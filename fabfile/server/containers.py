@@ -61,7 +61,6 @@ class Container:
     published: frozenset[str]
     mounts: tuple[Mount, ...]
     check: HealthCheck | None
-    memory_limit: int
     stop_timeout: int | None
     health_log: str
     environment: dict[str, str] = field(repr=False)  # holds secrets: never printed
@@ -195,7 +194,6 @@ def _parse(entry: dict[str, Any]) -> Container:
             Mount(mount.get("Source", ""), mount["Destination"]) for mount in entry["Mounts"]
         ),
         check=_health_check(config.get("Healthcheck")),
-        memory_limit=entry["HostConfig"].get("Memory", 0),
         stop_timeout=config.get("StopTimeout"),
         health_log=log[-1].get("Output", "").strip() if log else "",
         environment={name: value for name, _, value in pairs},

@@ -1,4 +1,4 @@
-"""Fabric's runner without its waiting: a command in some 12 ms on loopback, instead of 47."""
+"""Fabric's runner: quicker (a command in some 12 ms on loopback, not 47), and whole in its text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from fabric.runners import Remote
 
 
 class QuickRunner(Remote):  # type: ignore[misc]  # fabric has no types
-    """No waiting between turns, and no quadratic re-join of the output (invoke#1079)."""
+    """No waiting between turns, no quadratic re-join of the output (invoke#1079), no broken text.
+
+    Invoke decodes each piece of output alone; a character whose bytes come in two pieces would
+    be two marks, in a password that is read from a container as in any other text.
+    """
 
     input_sleep = 0.001
     read_chunk_size = 256 * 1024
@@ -16,6 +20,36 @@ class QuickRunner(Remote):  # type: ignore[misc]  # fabric has no types
     def respond(self, buffer_: list[str]) -> None:
         if self.watchers:
             super().respond(buffer_)
+
+    def read_proc_stdout(self, num_bytes: int) -> bytes:
+        return self._whole("stdout", lambda: super(QuickRunner, self).read_proc_stdout(num_bytes))
+
+    def read_proc_stderr(self, num_bytes: int) -> bytes:
+        return self._whole("stderr", lambda: super(QuickRunner, self).read_proc_stderr(num_bytes))
+
+    def _whole(self, stream: str, read: Callable[[], bytes]) -> bytes:
+        """The next piece, without the beginning of a character that is not all there yet."""
+        kept: dict[str, bytes] = self.__dict__.setdefault("_kept", {})
+        while True:
+            piece = read()
+            data = kept.pop(stream, b"") + piece
+            length = complete(data) if piece else len(data)  # at the end it is what it is
+            if length or not piece:
+                if length < len(data):
+                    kept[stream] = data[length:]
+                return data[:length]
+            kept[stream] = data
+
+
+def complete(data: bytes) -> int:
+    """How many bytes of UTF-8 text end with a whole character."""
+    for back in range(1, min(3, len(data)) + 1):
+        byte = data[-back]
+        if byte & 0b1100_0000 == 0b1000_0000:
+            continue  # inside a character: its first byte says how long it is
+        wanted = 1 if byte < 0x80 else 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
+        return len(data) - back if wanted > back else len(data)
+    return len(data)
 
 
 class Listener:

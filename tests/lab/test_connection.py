@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from fabfile.errors import DeployError, ServerUnreachable
 from fabfile.report.console import Console
 from fabfile.server.connection import Server
 from fabfile.settings import Settings
@@ -86,6 +87,28 @@ def test_many_connections_through_one_forwarded_port_leave_the_session_alive(
     with site.live.inside() as visitor:
         statuses = [visitor.ask("/login").status for _ in range(250)]
     assert statuses == [200] * 250
+    assert server.run(["echo", "alive"]).text == "alive"
+    server.close()
+
+
+def test_text_of_many_packets_comes_whole_in_every_character(settings: Settings) -> None:
+    """Invoke decodes each piece alone, and SSH cuts pieces anywhere."""
+    server = Server(settings)
+    script = 'BEGIN { printf "x"; for (i = 0; i < 200000; i++) printf "é€𝄞" }'
+    heard: list[str] = []
+    assert server.run(["awk", script]).stdout == "x" + "é€𝄞" * 200_000
+    server.run(["awk", script], on_text=heard.append)
+    assert "".join(heard) == "x" + "é€𝄞" * 200_000
+    server.close()
+
+
+def test_a_server_that_refuses_a_file_is_not_a_lost_connection(settings: Settings) -> None:
+    server = Server(settings)
+    server.run(["mkdir", "-p", "/tmp/refused/file"])
+    with pytest.raises(DeployError) as caught:
+        server.write("/tmp/refused/file", "text")  # a folder has that name
+    assert not isinstance(caught.value, ServerUnreachable)
+    assert caught.value.reason.startswith("writing /tmp/refused/file failed on")
     assert server.run(["echo", "alive"]).text == "alive"
     server.close()
 
