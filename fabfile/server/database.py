@@ -20,12 +20,27 @@ IDLE_LIMIT = 60  # seconds a frozen client may keep a transaction open
 
 
 class Database:
-    """PostgreSQL in the site's database container, as that container's own user."""
+    """PostgreSQL in the site's database container, as that container's own user.
 
-    def __init__(self, server: Server, settings: Settings, containers: Containers) -> None:
+    :param name: of the database; empty: the site's own, as the container's environment has it.
+    """
+
+    def __init__(
+        self, server: Server, settings: Settings, containers: Containers, name: str = ""
+    ) -> None:
         self.server = server
         self.settings = settings
         self.containers = containers
+        self._name = name
+
+    def other(self, name: str) -> Database:
+        """Another database of the same PostgreSQL server, for instance `postgres`."""
+        return Database(self.server, self.settings, self.containers, name)
+
+    @property
+    def name(self) -> str:
+        """The database's name."""
+        return self._name or account(self.container)[1]
 
     @property
     def container(self) -> Container:
@@ -70,6 +85,7 @@ class Database:
     def _wire(self) -> Iterator[Wire]:
         container = self.container
         user, name = account(container)
+        name = self._name or name
         with contextlib.ExitStack() as stack:
             try:
                 port = stack.enter_context(self.server.forward(container.address, PORT))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from . import migration_checks as checks
 from .containers import COLOUR_LABEL, Container
+from .database import Database
 from .migration_log import LogEntry, MigrationLog, standing
 from .sql_session import Session
 from .sql_text import stage_folder
@@ -20,11 +21,15 @@ NONE = "no migration: migration.folder is empty"
 
 
 class MigrationState:
-    """What is asked of the site's migration."""
+    """What is asked of the site's migration.
 
-    def __init__(self, site: Site) -> None:
+    :param on: the database that is asked; by default the site's own.
+    """
+
+    def __init__(self, site: Site, on: Database | None = None) -> None:
         self.site = site
         self.settings = site.settings
+        self.on = on or site.database
 
     @property
     def wanted(self) -> bool:
@@ -128,7 +133,7 @@ class MigrationState:
         if not self.wanted:
             return [NONE]
         old, new = self.settings.migration.old_role, self.settings.migration.new_role
-        roles = self.site.database.role_counts()
+        roles = self.on.role_counts()
         order = sorted(roles, key=lambda role: (role != new, role))
         each = ", ".join(f"{roles[role]} {role}" for role in order)
         total = f"• Total users: {sum(roles.values())} ({each})"
@@ -150,7 +155,7 @@ class MigrationState:
         ]
 
     def _session(self) -> contextlib.AbstractContextManager[Session]:
-        return self.site.database.session(self.site.release)
+        return self.on.session(self.site.release)
 
     def _moved(self, log: MigrationLog) -> bool:
         roles = checks.counts(log.session, self.settings)["roles"]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ..errors import DeployError
 from . import migration_checks as checks
 from .containers import Container
+from .database import Database
 from .migration_log import LogEntry, MigrationLog, cut_off, standing
 from .migration_state import NONE, MigrationState
 from .sql_text import literal
@@ -57,11 +58,14 @@ class MovedBack:
 class Migrations(MigrationState):
     """The site's migration.
 
+    :param on: the database that it works on; by default the site's own.
     :param backup_sha256: the dump made before; by default what this release has logged.
     """
 
-    def __init__(self, site: Site, backup_sha256: str | None = None) -> None:
-        super().__init__(site)
+    def __init__(
+        self, site: Site, on: Database | None = None, backup_sha256: str | None = None
+    ) -> None:
+        super().__init__(site, on)
         self.backup_sha256 = backup_sha256
 
     # -- the stages ----------------------------------------------------------------------------
@@ -186,7 +190,7 @@ class Migrations(MigrationState):
     def _runner(self, log: MigrationLog, entries: list[LogEntry]) -> StageRunner:
         return StageRunner(
             self.settings,
-            self.site.database,
+            self.on,
             self.folder,
             log,
             self.site.release,
