@@ -8,7 +8,7 @@ TARGET   ?=
 SETTINGS ?=
 FAB    := $(BIN)/fab $(if $(SETTINGS),-f $(SETTINGS)) $(if $(TARGET),-H $(TARGET))
 
-.PHONY: help demo test unit lab-test lint lab lab-down packages \
+.PHONY: help demo test bench unit lab-test lint lab lab-down packages \
         assess migrate blue-green validate rollback deploy
 
 help: ## Show what there is
@@ -19,6 +19,9 @@ demo: $(READY) packages ## Build the lab, deploy under live traffic, roll back, 
 
 test: $(READY) packages lint ## Every check and every test, unit and lab
 	$(BIN)/python -m pytest
+
+bench: $(READY) packages ## Measure in the lab, and write bench/RESULTS.md
+	$(BIN)/python -m bench.rollback
 
 unit: $(READY) ## The tests that need no server
 	$(BIN)/python -m pytest tests/unit

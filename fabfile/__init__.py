@@ -9,11 +9,16 @@ from __future__ import annotations
 from invoke.collection import Collection
 
 from .errors import BadSettings
+from .operations import backups as backup_operation
+from .operations import lock as lock_operation
+from .operations import releases as releases_operation
 from .operations import status as status_operation
 from .phases import deploy as phases
+from .server.releases import STAMP
 from .site import Site
 from .tasks_base import site_task
 
+_RESUME = {"resume": "Go on with the release whose run was cut off."}
 _DATA = {"data": "When the rows move: auto, now (the guide's order) or after-switch."}
 
 
@@ -36,36 +41,55 @@ def run_migration(site: Site, data: str = "") -> None:
     phases.migrate(site, _data(data))
 
 
-@site_task(name="blue-green-deploy", aliases=["blue-green"])
-def blue_green_deploy(site: Site) -> None:
+@site_task(name="blue-green-deploy", aliases=["blue-green"], help=_RESUME)
+def blue_green_deploy(site: Site, resume: bool = False) -> None:
     """Start the new release as the idle colour and switch visitors to it (03).
 
     Anything that fails before the switch leaves the site untouched; after it, visitors go back
     first. Next: validate-deployment.
     """
-    phases.blue_green_deploy(site)
+    phases.blue_green_deploy(site, resume=resume)
 
 
 @site_task(
     help={
         "app-only": "Application only (the default): rows go back where they moved.",
-        "full": "Database too, from the last backup. Not built yet.",
-        "to": "A release to go back to. Not built yet: the former one is taken.",
-        "yes": "Do not ask.",
+        "full": "Database too: a verified backup beside the live one, then swapped by name.",
+        "database": "The same as --full, as in the old script.",
+        "to": "The release to go back to; by default the one that was live before.",
+        "yes": "Full: do not ask; needed without a terminal.",
+        "keep-new-rows": "Full: carry over the rows inserted since the backup.",
     }
 )
 def rollback(
-    site: Site, app_only: bool = False, full: bool = False, to: str = "", yes: bool = False
+    site: Site,
+    app_only: bool = False,
+    full: bool = False,
+    database: bool = False,
+    to: str = "",
+    yes: bool = False,
+    keep_new_rows: bool = False,
 ) -> None:
     """Take visitors back to the former release (04).
 
-    Roles go back before traffic does, so that no release meets a value it cannot read.
-    Next: validate-deployment.
+    Roles go back before traffic does, so that no release meets a value it cannot read. With
+    --full the database goes back too, and the one that was live is kept. Next:
+    validate-deployment; after --full, restore --undo takes the database forth again.
     """
-    if full or to:
-        option = "--full" if full else "--to"
-        raise BadSettings(f"rollback {option} is not built yet; allowed: --app-only (the default)")
-    phases.rollback(site)
+    full = full or database
+    if full and app_only:
+        raise BadSettings("rollback: --app-only and --full exclude each other; allowed: one")
+    if to and not STAMP.fullmatch(to):
+        raise BadSettings(
+            f"--to is {to!r}; allowed: a release, YYYYMMDD-HHMMSS",
+            next_command="fab releases lists them",
+        )
+    if keep_new_rows and not full:
+        raise BadSettings("--keep-new-rows is for --full: otherwise no row is lost")
+    if full:
+        phases.full_rollback(site, to, yes=yes, keep_new_rows=keep_new_rows)
+    else:
+        phases.rollback(site, to)
 
 
 @site_task(name="validate-deployment", aliases=["validate"])
@@ -77,13 +101,13 @@ def validate_deployment(site: Site) -> None:
     phases.validate(site)
 
 
-@site_task(help=_DATA)
-def deploy(site: Site, data: str = "") -> None:
+@site_task(help=_DATA | _RESUME)
+def deploy(site: Site, data: str = "", resume: bool = False) -> None:
     """Take the site to a new release: assess, migrate, switch, validate.
 
     Measures the public site all the while. Next: status; rollback takes it back.
     """
-    phases.deploy(site, _data(data))
+    phases.deploy(site, _data(data), resume=resume)
 
 
 @site_task
@@ -93,6 +117,83 @@ def status(site: Site) -> None:
     Changes nothing.
     """
     status_operation.status(site)
+
+
+@site_task
+def releases(site: Site) -> None:
+    """List the releases, how each ended, and which can be gone back to.
+
+    Changes nothing. Next: rollback --to RELEASE.
+    """
+    releases_operation.releases(site)
+
+
+@site_task(help={"verify": "Restore this backup into a scratch database and compare it."})
+def backup(site: Site, verify: str = "") -> None:
+    """Back up the database and the site's files now; or prove one backup by restoring it.
+
+    Changes nothing but the backup folder. Next: backups lists them.
+    """
+    if verify:
+        backup_operation.verify(site, verify)
+    else:
+        backup_operation.backup(site)
+
+
+@site_task(help={"prune": "First remove what the settings no longer keep."})
+def backups(site: Site, prune: bool = False) -> None:
+    """List the backups and the databases that restores have kept.
+
+    Next: restore NAME.
+    """
+    backup_operation.backups(site, prune=prune)
+
+
+@site_task(
+    unless={"name": "undo"},
+    help={
+        "name": "The backup, as `backups` lists it; before --undo, a kept database.",
+        "undo": "Make the database live again that a restore kept, the last one or NAME.",
+        "yes": "Do not ask; needed without a terminal.",
+        "keep-new-rows": "Carry over the rows inserted since the backup.",
+    },
+)
+def restore(
+    site: Site,
+    name: str,
+    undo: bool = False,
+    yes: bool = False,
+    keep_new_rows: bool = False,
+) -> None:
+    """Make a backup the live database; the one that was live is kept, read-only.
+
+    It says first what would be lost, table by table. Next: restore --undo swaps back.
+    """
+    if undo:
+        phases.undo_restore(site, name)
+        return
+    phases.restore(site, name, yes=yes, keep_new_rows=keep_new_rows)
+
+
+@site_task(name="status", default=True)
+def lock_status(site: Site) -> None:
+    """Show who holds the site's lock, what that run does, and whether it lives."""
+    lock_operation.status(site)
+
+
+@site_task(
+    name="release",
+    help={
+        "reason": "Why; it is written in the ledger.",
+        "force": "Even from a run that is at work: it stops where it is.",
+    },
+)
+def lock_release(site: Site, reason: str = "", force: bool = False) -> None:
+    """Take the site's lock away from a run that is dead.
+
+    Next: status; the next command says what that run left.
+    """
+    lock_operation.release(site, reason, force)
 
 
 def _data(value: str) -> str | None:
@@ -109,4 +210,9 @@ ns = Collection(
     validate_deployment,
     deploy,
     status,
+    releases,
+    backup,
+    backups,
+    restore,
 )
+ns.add_collection(Collection("lock", lock_status, lock_release))

@@ -4,24 +4,35 @@ from __future__ import annotations
 
 
 class DeployError(Exception):
-    """A task was refused or failed, and the site is as it was (exit code 1).
+    """A task was refused or failed before it had changed anything (exit code 1).
 
     :param reason: one line: what failed.
     :param evidence: what was seen, verbatim (a body, log lines, nginx's own words).
     :param state: what state the site is in now, one line.
     :param next_command: what to type next.
+    :param trigger: the rollback trigger that fired, in the guide's words; empty for none.
+    :param taken_back: what was taken back, and how long that took.
     """
 
     exit_code = 1
 
     def __init__(
-        self, reason: str, *, evidence: str = "", state: str = "", next_command: str = ""
+        self,
+        reason: str,
+        *,
+        evidence: str = "",
+        state: str = "",
+        next_command: str = "",
+        trigger: str = "",
+        taken_back: str = "",
     ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.evidence = evidence.strip()
         self.state = state
         self.next_command = next_command
+        self.trigger = trigger
+        self.taken_back = taken_back
 
 
 class BadSettings(DeployError):
@@ -31,7 +42,8 @@ class BadSettings(DeployError):
 
 
 class TakenBack(DeployError):
-    """The task failed after it had changed the site, and was taken back by itself (exit code 3)."""
+    """The task failed after it had changed something, and took that back by itself: the site is
+    on its former release (exit code 3)."""
 
     exit_code = 3
 

@@ -53,6 +53,21 @@ def masked() -> Iterator[None]:
         _masked -= 1
 
 
+@contextlib.contextmanager
+def answering() -> Iterator[None]:
+    """While a person is asked, Ctrl-C and the end of input end the question at once.
+
+    :raises Interrupted: they came.
+    """
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    except (KeyboardInterrupt, EOFError):
+        raise Interrupted("the question was not answered", state="nothing was changed") from None
+    finally:
+        signal.signal(signal.SIGINT, former)
+
+
 def settled() -> None:
     """What the signals asked for has been done: the run was taken back."""
     _asked.clear()

@@ -220,6 +220,9 @@ class Database(Model):
     user_id: SqlName = "id"
     role_column: SqlName = "role"
     updated_column: SqlName | None = Field("updatedAt", description="null: none")
+    created_column: SqlName | None = Field(
+        "createdAt", description="when a row was created; without time zone: UTC; null: none"
+    )
     session_table: SqlName | None = Field("Session", description="null: no sessions kept here")
     session_user: SqlName = "userId"
     role_type: SqlName = "Role"
@@ -296,6 +299,11 @@ class Deploy(Model):
     drain_seconds: Seconds = Field(40, description="seconds for old nginx workers to leave")
     keep_releases: int = Field(3, ge=2, description="images kept, never without the rollback's")
     keep_backups: int = Field(5, ge=1, description="backups kept")
+    keep_backup_days: int = Field(
+        90,
+        ge=1,
+        description="days a backup is kept; the newest of each kind stays whatever its age",
+    )
     lock_dead_after: Seconds = Field(45, description="seconds without a heartbeat")
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 from functools import cached_property
 
+from . import interrupts
+from .errors import DeployError, LockLost, NeedsPerson, TakenBack
 from .probes.meter import Meter
 from .probes.timing import Timing
 from .report.console import Console
@@ -14,7 +16,7 @@ from .server.backups import Backups
 from .server.connection import Server
 from .server.containers import Containers
 from .server.database import Database
-from .server.ledger import Ledger
+from .server.ledger import CutOff, Ledger
 from .server.live import LiveReader
 from .server.lock import Lock
 from .server.nginx import Nginx
@@ -33,6 +35,8 @@ class Site:
         self.console = console
         self.release = datetime.now(timezone.utc).strftime("%Y%m%d-%H%M%S")
         self.task = ""
+        self.cut_off: CutOff | None = None  # a run that died, until what it left is settled
+        self._changing = self._begun = False
         self.meter: Meter | None = None  # runs while a task moves visitors
         self.baseline: Timing | None = None  # response times before anything was changed
 
@@ -69,21 +73,67 @@ class Site:
         self.ledger.add(event, self.task, self.release, **detail)
 
     @contextlib.contextmanager
-    def locked(self, task: str) -> Iterator[None]:
-        """Hold the site's lock while a task changes something; a task inside another shares it.
+    def locked(self, task: str, *, changes: bool = True) -> Iterator[None]:
+        """Hold the site's lock while a task runs; a task inside another shares it.
 
+        The ledger has the run's beginning and its end. A run that changes something and has no
+        end was cut off: `cut_off` has it until somebody settles what it left.
+
+        :param changes: False where the task only reads.
         :raises DeployError: somebody else holds it.
         """
         if self.lock.owner:
+            self._begin(task, changes and not self._changing)
             yield
             return
-        self.task = task
+        self.task, self._changing = task, False
         self.server.make_folders(self.settings.folders.state, mode="0700")
         dead = self.lock.take(task, self.release)
+        outcome: dict[str, object] = {"outcome": "done"}
         try:
             if dead:
                 self.console.warn(f"took over the lock of a dead run: {dead}")
                 self.log("lock-taken-over", dead=str(dead))
+            self.cut_off = self.ledger.cut_off()
+            if self.cut_off and changes:
+                self.console.warn(f"cut off: {self.cut_off}")
+            self._begin(task, changes)
             yield
+        except BaseException as error:
+            outcome = _outcome(error)
+            raise
         finally:
+            self._end(outcome)
             self.lock.release()
+
+    def settle(self) -> None:
+        """What the run that was cut off had left is dealt with."""
+        if self.cut_off:
+            self.log("settled", run=self.cut_off.run)
+            self.cut_off = None
+
+    def _begin(self, task: str, changes: bool) -> None:
+        if changes or not self._begun:
+            self._changing, self._begun = changes or self._changing, True
+            assert self.lock.owner
+            self.ledger.add(
+                "started", task, self.release, run=self.lock.owner.token, changes=changes
+            )
+
+    def _end(self, outcome: dict[str, object]) -> None:
+        self._begun = False
+        if outcome["outcome"] == "lock lost" or not self.lock.owner:
+            return  # another run writes now
+        try:
+            with interrupts.masked():
+                self.log("ended", run=self.lock.owner.token, **outcome)
+        except DeployError as unwritten:  # a full disk, no network: the ledger only explains
+            self.console.warn(f"not in the ledger: {unwritten.reason}")
+
+
+def _outcome(error: BaseException) -> dict[str, object]:
+    if not isinstance(error, DeployError):
+        return {"outcome": "failed", "reason": repr(error)}
+    words = {LockLost: "lock lost", TakenBack: "taken back", NeedsPerson: "needs a person"}
+    detail = {"reason": error.reason, "trigger": error.trigger, "taken_back": error.taken_back}
+    return {"outcome": words.get(type(error), "failed"), **{k: v for k, v in detail.items() if v}}

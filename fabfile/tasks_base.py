@@ -5,7 +5,8 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from fabric import Connection
@@ -25,6 +26,29 @@ _sites: dict[tuple[str, str], Site] = {}
 logging.getLogger("paramiko").addHandler(logging.NullHandler())  # we say it in our own words
 
 
+class PositionalUnless(Argument):
+    """A positional argument that is needed unless a flag was given.
+
+    Invoke's parser asks each positional argument for its value, and needs those with None.
+
+    :param flag: the flag's argument, of the same task.
+    """
+
+    def __init__(self, flag: Argument, given: Argument) -> None:
+        super().__init__(names=given.names, positional=True, help=given.help)
+        self.flag = flag
+
+    @property
+    def value(self) -> Any:
+        if self._value is None and self.flag.value:
+            return ""
+        return self._value
+
+    @value.setter
+    def value(self, text: str) -> None:
+        self.set_value(text)
+
+
 class SiteTask(Task):  # type: ignore[type-arg]
     """A task whose body gets the site instead of Invoke's context.
 
@@ -33,13 +57,18 @@ class SiteTask(Task):  # type: ignore[type-arg]
     and an exit code here, and nowhere else.
     """
 
+    unless: Mapping[str, str] = MappingProxyType({})  # positional arguments, and what replaces them
+
     def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
         setting = Argument(
             names=("set",),
             kind=list,
             help="Override a setting: NAME=VALUE, for instance migration.data=now (repeatable).",
         )
-        return [*super().get_arguments(ignore_unknown_help=ignore_unknown_help), setting]
+        given = {a.name: a for a in super().get_arguments(ignore_unknown_help=ignore_unknown_help)}
+        for name, flag in self.unless.items():
+            given[name] = PositionalUnless(given[flag], given[name])
+        return [*given.values(), setting]
 
     def __call__(self, context: Context, *args: Any, **kwargs: Any) -> Any:
         assignments = kwargs.pop("set", None) or []
@@ -51,21 +80,32 @@ class SiteTask(Task):  # type: ignore[type-arg]
         except DeployError as error:
             if _debugging():
                 console.errors.print_exception()
-            console.failure(error.reason, error.evidence, error.state, error.next_command)
+            console.failure(error)
             raise Exit(code=error.exit_code) from None
         except Exception as error:
             if _debugging():
                 raise
-            console.failure(
-                f"unexpected {type(error).__name__}: {error}", "", "", "again with --debug"
-            )
+            reason = f"unexpected {type(error).__name__}: {error}"
+            console.failure(DeployError(reason, next_command="again with --debug"))
             raise Exit(code=1) from None
 
 
 def site_task(*args: Any, **kwargs: Any) -> Callable[..., Any]:
-    """Like Invoke's `@task`, for a function of the site."""
-    decorated: Callable[..., Any] = task(*args, klass=SiteTask, **kwargs)
-    return decorated
+    """Like Invoke's `@task`, for a function of the site.
+
+    :param unless: positional arguments by name, each with the flag that makes it needless.
+    """
+    unless = kwargs.pop("unless", None)
+    decorate: Callable[..., Any] = task(*args, klass=SiteTask, **kwargs)
+    if unless is None:
+        return decorate
+
+    def with_flags(body: Callable[..., Any]) -> Any:
+        made = decorate(body)
+        made.unless = unless
+        return made
+
+    return with_flags
 
 
 def _debugging() -> bool:

@@ -21,12 +21,20 @@ def up_one(
     return [*argv, "up", "--detach", "--no-deps", "--no-build", "--force-recreate", service]
 
 
+def resolved(compose: Sequence[str], *, project: str, folder: str, file: str) -> list[str]:
+    """Print a compose file as Compose understands it: variables and env files filled in."""
+    argv = [*compose, "--project-name", project, "--project-directory", folder]
+    return [*argv, "--file", file, "config"]
+
+
 # Of the plain service, what must not be repeated: its names, its ports, and what it waits for.
 _LEFT_OUT = ("build", "container_name", "depends_on", "hostname", "links", "ports", "profiles")
+# What the service may name. The rest of the site's file is nobody's concern here.
+_NAMED = ("networks", "volumes", "configs", "secrets")
 
 
 def override(
-    compose_file: str,
+    resolved_file: str,
     app: str,
     *,
     project: str,
@@ -38,32 +46,37 @@ def override(
     host_port: int,
     port: int,
     labels: Mapping[str, str],
+    environment: Mapping[str, str] | None = None,
 ) -> str:
-    """The compose override that runs one release as one colour.
+    """The compose file that runs one release as one colour, whole in itself.
 
-    The app's service is repeated under another name, as it stands in the site's own file, so
-    that environment, volumes and health check are the site's, whatever they are. Repeated, not
-    `extends`: Compose 1.29 refuses that for a service with `depends_on`, and ports would add up.
+    The app's service is repeated under another name, as Compose resolved it at the time of the
+    release: a later start has the environment, volumes and health check of then, whatever the
+    site's own files say by now. Repeated, not `extends`: Compose 1.29 refuses that for a service
+    with `depends_on`, and ports would add up.
 
-    :param compose_file: text of the site's compose file.
+    :param resolved_file: the site's compose file as `compose config` prints it.
     :param app: the app's service in it.
     :param host_port: port on the server's loopback.
+    :param environment: what the container really runs with, where it is there already.
     :raises DeployError: it is no compose file, or has no such service.
     """
     try:
-        document = yaml.safe_load(compose_file)
+        document = yaml.safe_load(resolved_file)
         plain = dict(document["services"][app])
     except (yaml.YAMLError, KeyError, TypeError):
-        raise DeployError(f"{file_name} has no service {app}") from None
+        raise DeployError(
+            f"{file_name} has no service {app}",
+            next_command="name it in the setting compose.app; one in a profile is not seen",
+        ) from None
     definition = {key: value for key, value in plain.items() if key not in _LEFT_OUT}
     if "networks" in definition:
         definition["networks"] = _without_names(definition["networks"])
-    definition |= {
-        "container_name": container,
-        "image": image,
-        "ports": [f"127.0.0.1:{host_port}:{port}"],
-        "labels": {**_as_mapping(plain.get("labels")), **labels},
-    }
+    if environment is not None:
+        definition["environment"] = {k: v.replace("$", "$$") for k, v in environment.items()}
+    definition["labels"] = {**_as_mapping(plain.get("labels")), **labels}
+    service = _as_colour(definition, container=container, image=image, ports=(host_port, port))
+    named = {key: document[key] for key in _NAMED if document.get(key)}
     return render(
         "docker-compose.blue-green.yml.j2",
         {
@@ -74,9 +87,52 @@ def override(
             "app": app,
             "version": document.get("version"),
             "service": f"{app}-{colour}",
-            "definition": yaml.safe_dump(definition, sort_keys=False).rstrip("\n"),
+            "definition": _text(service),
+            "named": _text(named) if named else "",
         },
     )
+
+
+def labels_of(override_text: str) -> dict[str, str]:
+    """The labels of the one service of an override that was kept; empty for any other text."""
+    try:
+        [service] = yaml.safe_load(override_text)["services"].values()
+        return _as_mapping(service.get("labels"))
+    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError):
+        return {}
+
+
+def repainted(
+    override_text: str,
+    app: str,
+    *,
+    colour: str,
+    colour_label: str,
+    container: str,
+    host_port: int,
+    port: int,
+) -> str:
+    """A kept override with the other colour's name and port; all else stays as it was.
+
+    :param colour_label: name of the label that says the colour.
+    """
+    document = yaml.safe_load(override_text)
+    [definition] = document["services"].values()
+    definition["labels"] = {**_as_mapping(definition["labels"]), colour_label: colour}
+    image = definition["image"]
+    service = _as_colour(definition, container=container, image=image, ports=(host_port, port))
+    return _text({**document, "services": {f"{app}-{colour}": service}}) + "\n"
+
+
+def _as_colour(
+    definition: Mapping[str, Any], *, container: str, image: str, ports: tuple[int, int]
+) -> dict[str, Any]:
+    published = {"ports": [f"127.0.0.1:{ports[0]}:{ports[1]}"]}
+    return {**definition, "container_name": container, "image": image, **published}
+
+
+def _text(value: Any) -> str:
+    return str(yaml.safe_dump(value, sort_keys=False, allow_unicode=True)).rstrip("\n")
 
 
 def _without_names(networks: Any) -> Any:

@@ -71,6 +71,25 @@ def start(name: str) -> list[str]:
     return ["docker", "start", name]
 
 
+def restart(name: str) -> list[str]:
+    """Start a container, whatever state it is in."""
+    return ["docker", "restart", "--time", "5", name]
+
+
+def run_like(
+    name: str, *, image: str, network: str, argv: Sequence[str], mounts: Mapping[str, str]
+) -> list[str]:
+    """Run one program in a container for it alone, which sees what `name` would see.
+
+    :param network: so that the names that `name` can resolve are resolved.
+    :param mounts: further files of the server, read-only, by their path inside.
+    """
+    options = ["--rm", "--volumes-from", f"{name}:ro", "--network", network]
+    for source, inside in mounts.items():
+        options += ["--volume", f"{source}:{inside}:ro"]
+    return ["docker", "run", *options, "--entrypoint", argv[0], image, *argv[1:]]
+
+
 def stop(name: str, grace: float) -> list[str]:
     """SIGTERM, and `grace` seconds to finish."""
     return ["docker", "stop", "--time", f"{grace:.0f}", name]

@@ -58,3 +58,19 @@ def archive_to_sql(container: str) -> list[str]:
     The SQL drops what is there first, so that it can be read into the live database.
     """
     return inside(container, ["pg_restore", "--clean", "--if-exists", "--file=-"], interactive=True)
+
+
+def restore(container: str, *, user: str, database: str, owners: bool) -> list[str]:
+    """Read an archive on standard input into a database; the first error ends it.
+
+    :param owners: whether every object gets its former owner, which only a superuser may do.
+    """
+    options = ["--exit-on-error", *([] if owners else ["--no-owner"])]
+    argv = ["pg_restore", *options, "-U", user, "-d", database]
+    return inside(container, argv, interactive=True)
+
+
+def free_space(container: str) -> list[str]:
+    """Free KiB where the databases' files lie: the fourth word of the last line."""
+    script = 'df -Pk -- "${PGDATA:-/var/lib/postgresql/data}"'
+    return docker.execute(container, ["sh", "-c", script])

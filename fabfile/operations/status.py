@@ -13,7 +13,7 @@ def status(site: Site) -> None:
     former = live.container.labels.get(FORMER_LABEL, "") or "none yet"
     say(f"live:    {live.colour}, release {live.release} ({live.container.status})", style="bold")
     say(f"former:  {former}")
-    say(f"lock:    {site.lock.holder() or 'free'}")
+    say(f"lock:    {site.lock.look() or 'free'}")
     say("containers:")
     for container in sorted(site.containers.all(), key=lambda c: c.name):
         say(f"  {container.name:<28} {container.status:<22} {container.image}")

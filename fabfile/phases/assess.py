@@ -19,6 +19,11 @@ from .phase import Phase, Step
 GIGABYTE = 1024**3
 
 
+UNREACHABLE = "the database is unreachable"
+DISK_FULL = "critical disk space issues"
+NO_BACKUP = "the backup cannot be created"
+
+
 class Assess(Phase):
     """Reads everything, changes nothing but the backup folder."""
 
@@ -30,11 +35,8 @@ class Assess(Phase):
         "the backup file was created and validated",
         "system resources are within acceptable limits",
     )
-    triggers = (
-        "the database is unreachable",
-        "critical disk space issues",
-        "the backup cannot be created",
-    )
+    triggers = (UNREACHABLE, DISK_FULL, NO_BACKUP)
+    changes = False
 
     backup: Backup
 
@@ -49,13 +51,13 @@ class Assess(Phase):
         return (
             Step("containers: state and health", self.containers),
             Step("the last log lines of each service", self.last_logs),
-            Step("disk, memory, load", self.machine),
-            Step("database: reachable, users, roles", self.database),
+            Step("disk, memory, load", self.machine, trigger=DISK_FULL),
+            Step("database: reachable, users, roles", self.database, trigger=UNREACHABLE),
             Step("certificate", self.certificate),
             Step("health and main page over HTTPS", self.pages),
             Step("nginx: its configuration can be switched", self.nginx),
             Step("baseline of response times", self.baseline),
-            Step("verified backup", self.back_up),
+            Step("verified backup", self.back_up, trigger=NO_BACKUP),
             Step("assessment report", self.report),
         )
 
@@ -137,6 +139,12 @@ class Assess(Phase):
         visitor = Visitor(self.settings.public)
         health = visitor.ask(self.settings.app.health_path)
         problem = healthy(health, self.settings.app)
+        if not health.status and not self.site.live.ask().status:
+            raise DeployError(
+                f"the public site does not answer: {health.error}",
+                state="nothing was touched",
+                next_command="mend what the reason names (certificate, nginx) before a deploy",
+            )
         self._note("application", "health", not problem, "healthy", problem or "healthy")
         self.checks += check_pages(visitor, self.settings)
 
@@ -169,7 +177,7 @@ class Assess(Phase):
 
     def back_up(self) -> None:
         self.backup = self.site.backups.create("assessment", self.site.release, files=True)
-        self.site.backups.prune(self.settings.deploy.keep_backups, protect=set())
+        self.site.backups.prune()
 
     def report(self) -> None:
         text = "\n".join([render(self.checks), "", "Last log lines", *self.logs, ""])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 from ..commands import docker
 from ..errors import CommandFailed, DeployError
@@ -14,10 +15,22 @@ from ..server.live import Live
 from ..server.migrations import Migrations
 from ..server.releases import Releases
 from ..server.source import Delivery, Source
+from ..server.sql_session import DatabaseError
 from ..site import Site
 from .colours import ColourRun
+from .migrate import ROLLED_BACK
 from .phase import Phase, Step
-from .traffic import Traffic
+from .traffic import PageFailed, Traffic
+
+NOT_STARTED = "the new colour's container fails to start"
+UNHEALTHY = "its health checks fail"
+NO_DATABASE = "it cannot reach the database"
+TOO_LARGE = "it outgrows its memory limit"
+NGINX_REFUSES = "nginx refuses the configuration for it"
+NOT_PUBLIC = "the public site is inaccessible after the switch"
+API_FAILS = "API endpoints fail after the switch"
+SIGN_IN_FAILS = "authentication is broken after the switch"
+TOO_SLOW = "response times are above limits.slower_than_baseline times the baseline"
 
 
 class BlueGreen(Phase):
@@ -36,12 +49,16 @@ class BlueGreen(Phase):
         "response times are acceptable",
     )
     triggers = (
-        "the new colour's container fails to start",
-        "its health checks fail",
-        "it cannot reach the database",
-        "the public site is inaccessible after the switch",
-        "API endpoints fail after the switch",
-        "authentication is broken after the switch",
+        NOT_STARTED,
+        UNHEALTHY,
+        NO_DATABASE,
+        TOO_LARGE,
+        NGINX_REFUSES,
+        NOT_PUBLIC,
+        API_FAILS,
+        SIGN_IN_FAILS,
+        TOO_SLOW,
+        ROLLED_BACK,
     )
 
     # Set by the steps, in their order.
@@ -50,30 +67,57 @@ class BlueGreen(Phase):
     new: ColourRun
     health: Answer
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, *, resume: bool = False) -> None:
         super().__init__(site)
         self.source = Source(site.server, site.settings, site.release, self.console.detail)
         self.migrations = Migrations(site)
         self.releases = Releases(site.server, site.settings)
         self.delivery = Delivery("", "")
         self.sent_back = ""
+        self.moved = False  # whether rows are in a role that the former release cannot read
+        self.resume = resume
 
     def steps(self) -> Sequence[Step]:
         release = self.site.release
+        if self.resume and self._is_live:
+            return (
+                Step("take it up after the switch", self.take_up, self.switch_back),
+                *self._after,
+            )
+        build = Step(f"build {self.source.image}", self.build, trigger=NOT_STARTED)
         return (
             Step("see what is live", self.look),
-            Step("get the code onto the server", self.deliver, self.remove_release),
-            *([Step(f"build {self.source.image}", self.build)] if self.source.builds else []),
-            Step("start the idle colour", self.start, self.remove_new),
-            Step("wait until it is healthy", self.wait),
-            Step("ask it directly: health, database, login", self.probe),
+            *([] if self._is_built else [self._delivery_step]),
+            *([build] if self.source.builds and not self._is_built else []),
+            Step("start the idle colour", self.start, self.remove_new, NOT_STARTED),
+            Step("wait until it is healthy", self.wait, trigger=UNHEALTHY),
+            Step("ask it directly: health, database, login", self.probe, trigger=UNHEALTHY),
             Step("adopt the plain app container as blue", self.adopt, self.disown),
             Step("move back roles that it cannot read", self.make_readable, self.rows_forth),
-            Step(f"switch visitors to {release}, and prove it", self.switch, self.switch_back),
+            Step(
+                f"switch visitors to {release}, and prove it",
+                self.switch,
+                self.switch_back,
+            ),
+            *self._after,
+        )
+
+    @property
+    def _delivery_step(self) -> Step:
+        return Step("get the code onto the server", self.deliver, self.remove_release)
+
+    @property
+    def _after(self) -> tuple[Step, ...]:
+        return (
             Step("let old nginx workers finish", self.drain),
-            Step("watch the new release", self.watch),
-            Step("its memory, CPU and response times", self.figures),
-            Step("move the rows that waited for the switch", self.move_rows, self.rows_back),
+            Step("watch the new release", self.watch, trigger=NOT_PUBLIC),
+            Step("its memory, CPU and response times", self.figures, trigger=TOO_SLOW),
+            Step(
+                "move the rows that waited for the switch",
+                self.move_rows,
+                self.rows_back,
+                ROLLED_BACK,
+            ),
             Step("stop the former colour", self.stop_former, self.start_former),
             Step("close the migration", self.contract, self.rows_back),
             Step("tag latest, prune images", self.tidy),
@@ -81,7 +125,39 @@ class BlueGreen(Phase):
 
     @property
     def switched(self) -> bool:
+        """Whether visitors may have met the new release."""
         return hasattr(self, "traffic") and bool(self.traffic.moved_at)
+
+    @property
+    def state(self) -> str:
+        if not hasattr(self, "former"):
+            return super().state
+        where = "are back on" if self.switched else "never left"
+        return f"visitors {where} {self.former.colour} {self.former.release}"
+
+    # -- a run that was cut off ----------------------------------------------------------------
+
+    @cached_property
+    def _is_live(self) -> bool:
+        return self.site.live.read().release == self.site.release
+
+    @cached_property
+    def _is_built(self) -> bool:
+        return self.resume and self.site.release in self.releases.kept()
+
+    def take_up(self) -> None:
+        """Visitors are with the new release already; what is left comes after the switch."""
+        live = self.site.live.read()
+        self.moved = True  # who knows how far it came
+        self.traffic = Traffic(self.site, self.site.live.former_of(live))
+        self.new = ColourRun(self.site, live.colour, live.release)
+        self.health = self.new.probe()
+        self.traffic.take_up(live.marker)
+        self.former = self.traffic.former
+        self.console.detail(
+            f"live: {live.colour} {live.release}; before it: {self.former.colour} "
+            f"{self.former.release} ({self.former.container.status})"
+        )
 
     # -- before the switch: the site is not touched --------------------------------------------
 
@@ -94,12 +170,14 @@ class BlueGreen(Phase):
             f"{live.container.status}); idle: {live.idle}"
         )
         self.traffic.settle()
+        self.traffic.refuse_unprovable()
 
     def deliver(self) -> None:
         self.delivery = self.source.deliver()
 
-    def remove_release(self) -> None:
+    def remove_release(self) -> str:
         self.releases.remove(self.site.release)
+        return ""  # nobody has seen it
 
     def build(self) -> None:
         self.source.build(self.delivery)
@@ -109,19 +187,37 @@ class BlueGreen(Phase):
         self.new.up()
         self.console.detail(f"{self.new.name} on 127.0.0.1:{self.new.port}")
 
-    def remove_new(self) -> None:
+    def remove_new(self) -> str:
         """The idle colour goes; had it visitors, what they wait for is finished first."""
         if self.switched:
             self.traffic.drain()
+            self.rows_back_if_reachable()  # who signed up through it until the last moment
             self.new.stop()
-        self.new.remove()
+        return f"{self.new.name} removed" if self.new.remove() else ""
 
     def wait(self) -> None:
-        container = self.new.wait_until_healthy()
+        try:
+            container = self.new.wait_until_healthy()
+        except DeployError as error:
+            error.trigger = self._what_ails_it()
+            raise
         self.console.detail(f"{container.name}: {container.status}")
 
     def probe(self) -> None:
-        self.health = self.new.probe()
+        try:
+            self.health = self.new.probe()
+        except DeployError as error:
+            error.trigger = self._what_ails_it()
+            raise
+
+    def _what_ails_it(self) -> str:
+        """Which of the triggers its state is."""
+        container = self.new.container
+        if container.out_of_memory:
+            return TOO_LARGE
+        if not container.running or container.restarts:
+            return NOT_STARTED
+        return NO_DATABASE if self.new.lacks_database() else UNHEALTHY
 
     def adopt(self) -> None:
         """Name and tag what runs, so that it is a release like any other; nothing restarts."""
@@ -131,19 +227,22 @@ class BlueGreen(Phase):
         settings = self.settings.app
         image, name = f"{settings.image}:{live.release}", settings.container_of("blue")
         self.server.run(docker.tag(live.container.image_id, image))
-        ColourRun(self.site, "blue", live.release).render(image, commit="", former="")
+        adopted = ColourRun(self.site, "blue", live.release)
+        adopted.render(image, commit="", former="", ran_with=live.container)
         if live.container.name != name:
+            self.site.log("adopting", container=live.container.name, image=image)
             self.server.run(docker.rename(live.container.name, name))
             self.console.detail(f"{live.container.name} is now {name}, release {live.release}")
 
-    def disown(self) -> None:
+    def disown(self) -> str:
         """The plain container gets its own name back, and is no release of ours."""
         own, blue = self.former.container.name, self.settings.app.container_of("blue")
         if self.former.marked or own == blue:
-            return
+            return ""
         if not self.site.containers.named(own):
             self.server.run(docker.rename(blue, own))
         self.releases.remove(self.former.release)
+        return ""  # nobody has noticed
 
     def make_readable(self) -> None:
         """An older commit is a release too: it must not meet rows that it cannot read."""
@@ -154,29 +253,71 @@ class BlueGreen(Phase):
         if self.sent_back:
             self.console.warn(f"{self.new.name} cannot read the new role: {self.sent_back}")
 
-    def rows_forth(self) -> None:
-        if self.sent_back and self.migrations.can_read(self.former.container):
-            self.migrations.data()
+    def rows_forth(self) -> str:
+        if not self.sent_back or not self.migrations.can_read(self.former.container):
+            return ""
+        self.migrations.data()
+        return "the roles moved forth again"
 
     # -- the switch ----------------------------------------------------------------------------
 
     def switch(self) -> None:
-        self.traffic.move(self.new.colour, self.new.release, self.new.name)
+        former = self.former.container
+        self.moved = not self.migrations.can_read(former) and self.migrations.rows_have_moved()
+        try:
+            self.traffic.move(self.new.colour, self.new.release, self.new.name)
+        except DeployError as error:
+            error.trigger = NOT_PUBLIC if self.switched else NGINX_REFUSES
+            raise
 
-    def switch_back(self) -> None:
-        self.traffic.take_back()
+    def switch_back(self) -> str:
+        """No visitor goes back to a release before every value is one that it can read."""
+        if self.switched:
+            self.rows_back_if_reachable()
+            self.start_former()
+        if not self.traffic.take_back():
+            return ""
+        return f"visitors back on {self.former.colour} {self.former.release}"
+
+    def rows_back_if_reachable(self) -> None:
+        """A database that is away keeps nobody on a bad release, where no row had moved yet."""
+        try:
+            self.rows_back()
+        except DatabaseError as error:
+            if self.moved:
+                raise
+            self.console.warn(f"roles not checked, and none had been moved: {error.reason}")
 
     def drain(self) -> None:
         if not self.traffic.drain():
             self.stop_former()  # nobody may be served by it once the rows have moved
 
     def watch(self) -> None:
-        self.traffic.watch(self.settings.deploy.watch_seconds, self.settings.limits.error_percent)
+        try:
+            self.traffic.watch(
+                self.settings.deploy.watch_seconds, self.settings.limits.error_percent
+            )
+        except PageFailed as error:
+            error.trigger = self._trigger_of(error.path)
+            raise
+
+    def _trigger_of(self, path: str) -> str:
+        app = self.settings.app
+        if path == app.login_path or "/auth" in path:
+            return SIGN_IN_FAILS
+        return API_FAILS if path.startswith("/api") else NOT_PUBLIC
 
     def figures(self) -> None:
-        """Once it has had visitors; what is high only warns, what is broken or slow is not kept."""
-        self.new.refuse_unwell()
+        """Once it has had visitors: broken, too large or too slow is not kept."""
+        try:
+            self.new.refuse_unwell()
+        except DeployError as error:
+            error.trigger = self._what_ails_it()
+            raise
         for check in resources.check_use(self.server, [self.new.container], self.settings.limits):
+            if check.verdict != "pass" and check.name.endswith(resources.MEMORY):
+                reason = f"the new release outgrows its memory: {check.line}"
+                raise DeployError(reason, trigger=TOO_LARGE, evidence=self.new.last_logs())
             say = self.console.detail if check.verdict == "pass" else self.console.warn
             say(check.line)
         visitor = Visitor(self.settings.public, user_agent="deploy-watch")
@@ -195,24 +336,27 @@ class BlueGreen(Phase):
         if self.migrations.says_that_it_cannot_read(self.new.container):
             self.console.detail("they stay: the new release says that it cannot read them")
             return
+        self.moved = True  # before the attempt: a lost answer may have been a success
         self.migrations.data()
         for line in self.migrations.summary():
             self.console.detail(line)
 
-    def rows_back(self) -> None:
+    def rows_back(self) -> str:
         """Before traffic goes back, every value is one that the former release can read."""
-        self.migrations.make_readable_for(self.former.container)
+        moved = self.migrations.make_readable_for(self.former.container)
+        return f"roles: {moved}" if moved else ""
 
     def stop_former(self) -> None:
-        former = self.former_run
-        if former.container.running:
-            former.stop()
+        self.former_run.stop()
 
-    def start_former(self) -> None:
+    def start_former(self) -> str:
         former = self.former_run
-        if not former.container.running:
-            former.start()
-            former.wait_until_healthy()
+        found = self.site.containers.named(former.name)
+        if found and found.running:
+            return ""
+        former.start()
+        former.wait_until_healthy()
+        return f"{former.name} started again"
 
     def contract(self) -> None:
         """A busy table is no reason to take a good release back: the next run closes it."""

@@ -8,6 +8,7 @@ import time
 from .. import interrupts
 from ..commands import compose, docker
 from ..errors import CommandFailed, DeployError
+from ..probes.answer import database_in
 from ..probes.http import Answer, direct, healthy
 from ..server.containers import (
     COLOUR_LABEL,
@@ -17,6 +18,7 @@ from ..server.containers import (
     RELEASE_LABEL,
     Container,
 )
+from ..server.releases import override_path
 from ..settings import Colour
 from ..site import Site
 
@@ -38,8 +40,7 @@ class ColourRun:
     @property
     def override(self) -> str:
         """The rendered compose override, kept per release: a rollback can start it again."""
-        folder = f"{self.settings.folders.state}/releases/{self.release}"
-        return f"{folder}/docker-compose.{self.colour}.yml"
+        return override_path(self.settings, self.release, self.colour)
 
     @property
     def container(self) -> Container:
@@ -49,25 +50,33 @@ class ColourRun:
             raise DeployError(f"container {self.name} is not there")
         return found
 
-    def render(self, image: str, *, commit: str, former: str) -> None:
+    def render(
+        self, image: str, *, commit: str, former: str, ran_with: Container | None = None
+    ) -> None:
         """Render the compose override and keep it on the server.
 
         :param former: the release that a rollback from this one goes to; empty for none.
+        :param ran_with: the container that runs this release already; its environment is kept.
         :raises DeployError: the site's compose file is missing or has no such service.
         """
         options, folder = self.settings.compose, self.settings.folders.project
-        plain = self.server.read(f"{folder}/{options.file}")
-        if plain is None:
-            raise DeployError(f"no such compose file on the server: {folder}/{options.file}")
+        project = self.site.containers.project
         reads = {
             name: value
             for name, value in self.site.containers.image_labels(image).items()
             if name.startswith(READS_LABEL)
         }
+        file = f"{folder}/{options.file}"
+        command = compose.resolved(
+            self._compose_command(), project=project, folder=folder, file=file
+        )
+        plain = self.server.run(command, check=False)
+        if not plain.ok:
+            raise DeployError(f"Compose cannot read {file} on the server", evidence=plain.stderr)
         text = compose.override(
-            plain,
+            plain.stdout,
             options.app,
-            project=self.site.containers.project,
+            project=project,
             file_name=options.file,
             colour=self.colour,
             release=self.release,
@@ -82,13 +91,34 @@ class ColourRun:
                 FORMER_LABEL: former,
                 **reads,
             },
+            environment=ran_with.environment if ran_with else None,
         )
+        self._keep(text)
+
+    def repaint(self, kept: str) -> None:
+        """Keep the override for this colour too, where the release ran as the other one.
+
+        :param kept: text of the other colour's override.
+        """
+        self._keep(
+            compose.repainted(
+                kept,
+                self.settings.compose.app,
+                colour=self.colour,
+                colour_label=COLOUR_LABEL,
+                container=self.name,
+                host_port=self.port,
+                port=self.settings.app.port,
+            )
+        )
+
+    def _keep(self, text: str) -> None:
         # 0600: the service's environment may hold secrets.
         self.server.make_folders(posixpath.dirname(self.override), mode="0700")
         self.server.write(self.override, text, mode=0o600)
 
     def up(self) -> None:
-        """Create the container anew from its kept override.
+        """Create the container anew from its kept override, and from nothing else.
 
         :raises CommandFailed: Compose's own words are the evidence.
         """
@@ -99,16 +129,18 @@ class ColourRun:
                 self._compose_command(),
                 project=self.site.containers.project,
                 folder=folder,
-                files=[f"{folder}/{options.file}", self.override],
+                files=[self.override],
                 service=f"{options.app}-{self.colour}",
             ),
             timeout=120,
         )
 
-    def remove(self) -> None:
-        """Take the container away, if it is there; the image stays."""
-        if self.site.containers.named(self.name):
-            self.server.run(docker.remove(self.name))
+    def remove(self) -> bool:
+        """Take the container away; the image stays. False where there was none."""
+        if not self.site.containers.named(self.name):
+            return False
+        self.server.run(docker.remove(self.name))
+        return True
 
     def start(self) -> None:
         """Start the container that is there, or create it from its kept override."""
@@ -118,8 +150,12 @@ class ColourRun:
             self.up()
 
     def stop(self) -> None:
-        """SIGTERM, and time to finish; the container stays for a rollback."""
-        grace = self.container.stop_timeout or self.settings.app.stop_grace
+        """SIGTERM, and time to finish; the container stays for a rollback. One that is gone is
+        stopped already."""
+        found = self.site.containers.named(self.name)
+        if found is None:
+            return
+        grace = found.stop_timeout or self.settings.app.stop_grace
         self.server.run(docker.stop(self.name, grace), timeout=grace + 30)
 
     def wait_until_healthy(self) -> Container:
@@ -165,6 +201,16 @@ class ColourRun:
             raise self._unwell(f"{self.name} {app.login_path}: {found}", self.container)
         return health
 
+    def lacks_database(self) -> bool:
+        """Whether its health answer says that it cannot reach the database."""
+        app = self.settings.app
+        found = database_in(self._ask(app.health_path))
+        return bool(app.health_database and found) and found != app.health_database
+
+    def last_logs(self) -> str:
+        """Its last lines."""
+        return self.site.containers.last_logs(self.name)
+
     def _ask(self, path: str) -> Answer:
         container = self.container
         published = f"{self.settings.app.port}/tcp" in container.published
@@ -178,8 +224,7 @@ class ColourRun:
     def _unwell(self, reason: str, container: Container) -> DeployError:
         memory = "\nkilled for want of memory" if container.out_of_memory else ""
         health = f"last health check: {container.health_log}\n" if container.health_log else ""
-        logs = self.site.containers.last_logs(self.name)
-        return DeployError(reason, evidence=f"{health}{logs}{memory}")
+        return DeployError(reason, evidence=f"{health}{self.last_logs()}{memory}")
 
     def _compose_command(self) -> list[str]:
         for command in (["docker", "compose"], ["docker-compose"]):

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..errors import DeployError
-from ..server.migration_checks import told
-from ..server.migrations import Migrations
+from ..server.migration_checks import UnexpectedUsers, told
+from ..server.migrations import Migrations, MovedBack
 from ..site import Site
+from .assess import NO_BACKUP
 from .phase import Phase, Step
+
+INVALID = "migration validation fails"
+CORRUPT = "user data corruption detected"
+ROLLED_BACK = "transaction rollback occurs"
 
 
 class Migrate(Phase):
@@ -25,11 +30,7 @@ class Migrate(Phase):
         "2 ADMIN users unchanged, as every other role",
         "user sessions intact",
     )
-    triggers = (
-        "migration validation fails",
-        "user data corruption detected",
-        "transaction rollback occurs",
-    )
+    triggers = (INVALID, CORRUPT, ROLLED_BACK, NO_BACKUP)
 
     def __init__(self, site: Site, data: str | None = None) -> None:
         super().__init__(site)
@@ -43,10 +44,15 @@ class Migrate(Phase):
         return (
             Step("check the database and what is expected of it", self.check),
             Step("create the migration log", self.migrations.prepare),
-            Step("back up before the migration", self.back_up),
-            Step("expand: add the new role beside the old", self.expand),
-            Step("data: move the rows, or leave them for the switch", self.move, self.rows_back),
-            Step("validate users and sessions", self.validate),
+            Step("back up before the migration", self.back_up, trigger=NO_BACKUP),
+            Step("expand: add the new role beside the old", self.expand, trigger=ROLLED_BACK),
+            Step(
+                "data: move the rows, or leave them for the switch",
+                self.move,
+                self.rows_back,
+                ROLLED_BACK,
+            ),
+            Step("validate users and sessions", self.validate, trigger=INVALID),
         )
 
     def run(self) -> None:
@@ -57,14 +63,18 @@ class Migrate(Phase):
             self.console.line(line, style="bold" if line.endswith(":") else None)
 
     def check(self) -> None:
-        self.console.detail(f"users: {told(self.migrations.check())}")
+        try:
+            self.console.detail(f"users: {told(self.migrations.check())}")
+        except UnexpectedUsers as error:
+            error.trigger = CORRUPT
+            raise
 
     def back_up(self) -> None:
         backups = self.site.backups
         backup = backups.create("pre-migration", self.site.release, files=False)
         self.migrations.backup_sha256 = backup.sha256
         self.console.detail(f"{backup.link} → {backup.folder}, verified")
-        for gone in backups.prune(self.settings.deploy.keep_backups, {self.site.release}):
+        for gone in backups.prune({self.site.release}):
             self.console.detail(f"removed {gone.folder}")
 
     def expand(self) -> None:
@@ -91,9 +101,10 @@ class Migrate(Phase):
         self.moved = True  # before the attempt: a lost answer may have been a success
         self.console.detail(self.migrations.data().text)
 
-    def rows_back(self) -> None:
-        if self.moved:
-            self.console.detail(str(self.migrations.move_back()))
+    def rows_back(self) -> str:
+        """Every row that this run moved."""
+        moved = self.migrations.move_back() if self.moved else MovedBack()
+        return f"roles: {moved}" if moved != MovedBack() else ""
 
     def validate(self) -> None:
         faults = self.migrations.unsettled()
@@ -101,7 +112,6 @@ class Migrate(Phase):
             raise DeployError(
                 f"the migration does not validate: {faults[0]}",
                 evidence="\n".join(faults),
-                state="the rows are moved back; the new role stays in the type, unused",
                 next_command="find out who wrote meanwhile, then: fab run-migration",
             )
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NoReturn
 
 from .. import interrupts
-from ..errors import DeployError, LockLost, NeedsPerson, TakenBack
+from ..errors import DeployError, Interrupted, LockLost, NeedsPerson, TakenBack
 from ..site import Site
 
 
@@ -16,37 +17,43 @@ from ..site import Site
 class Step:
     """One named step of a phase.
 
-    :param undo: brings the site back to where it was before this step; it must also be right
-        when the step failed half way, or did nothing at all.
+    :param undo: brings the site back to where it was before this step, and says in a few words
+        what it took back, nothing for nothing; it must also be right when the step failed half
+        way, or did nothing at all.
+    :param trigger: the rollback trigger that its failure is, one of the phase's; an error may
+        name another.
     """
 
     title: str
     act: Callable[[], None]
-    undo: Callable[[], None] | None = None
+    undo: Callable[[], str] | None = None
+    trigger: str = ""
 
 
 class Phase(ABC):
     """One numbered script: its steps, in order, and what happens when one of them fails.
 
     `name` is the task's name, `script` what it replaces; `criteria` and `triggers` are the
-    guide's success criteria and rollback triggers, shown by the report.
+    guide's success criteria and rollback triggers. `changes` is False where it only reads.
     """
 
     name: ClassVar[str]
     script: ClassVar[str]
     criteria: ClassVar[tuple[str, ...]]
     triggers: ClassVar[tuple[str, ...]]
+    changes: ClassVar[bool] = True
 
     def __init__(self, site: Site) -> None:
         self.site = site
         self.settings = site.settings
         self.server = site.server
         self.console = site.console
+        self._begun: list[Step] = []
 
     @property
-    def switched(self) -> bool:
-        """Whether visitors may have met another release in this phase."""
-        return False
+    def state(self) -> str:
+        """What state the site is in once everything is taken back, one line."""
+        return "the site is as it was before this phase"
 
     @abstractmethod
     def steps(self) -> Sequence[Step]:
@@ -55,58 +62,84 @@ class Phase(ABC):
     def run(self) -> None:
         """Do every step; when one fails, undo in reverse order, and only then explain.
 
-        :raises DeployError: a step failed and the site is as it was.
-        :raises TakenBack: a step failed after the switch and the site is back where it was.
-        :raises NeedsPerson: a step failed and the way back failed too.
+        :raises DeployError: a step failed, and nothing had to be taken back.
+        :raises TakenBack: a step failed, and the site is back where it was.
+        :raises NeedsPerson: a step failed, and the way back failed too.
         """
-        with self.site.locked(self.name), self.console.phase(self.name):
-            self.site.lock.enter(self.name)
+        with self.site.locked(self.name, changes=self.changes), self.console.phase(self.name):
             self.site.log("phase-started", phase=self.name)
-            begun: list[Step] = []
             for step in self.steps():
-                begun.append(step)
+                self._begun.append(step)
                 try:
                     with self.console.step(step.title):
+                        self.site.lock.enter(self.name, step.title)
                         self.site.lock.refuse_lost()
                         step.act()
                 except LockLost:
                     raise
                 except BaseException as error:
-                    self._take_back(begun, error)
+                    self._fail(error)
             self.site.log("phase-done", phase=self.name)
 
-    def _take_back(self, begun: Sequence[Step], error: BaseException) -> None:
-        reason = (
-            error.reason if isinstance(error, DeployError) else f"{type(error).__name__}: {error}"
-        )
-        evidence = error.evidence if isinstance(error, DeployError) else ""
-        failed = begun[-1].title
+    def take_back(self, why: DeployError) -> TakenBack | None:
+        """Undo what was begun, the last step first, not to be interrupted.
+
+        :param why: the failure that it is taken back for.
+        :returns: that failure, with what was taken back and how long it took; None where there
+            was nothing to take back.
+        :raises NeedsPerson: an undo failed.
+        """
+        began, taken = time.monotonic(), []
         with interrupts.masked():
-            try:
-                for step in reversed(begun):
-                    if step.undo:
-                        with self.console.step(f"take back: {step.title}"):
-                            step.undo()
-            except DeployError as second:
-                raise NeedsPerson(
-                    f"{failed}: {reason}; and taking it back failed: {second.reason}",
-                    evidence=f"{evidence}\n{second.evidence}",
-                    state="see the evidence; what is live: fab status",
-                    next_command="fab status, then fab rollback",
-                ) from error
-            try:
-                self.site.log("failed", phase=self.name, step=failed, reason=reason)
-            except DeployError as unwritten:  # a full disk: the ledger explains, it never decides
-                self.console.warn(f"not in the ledger: {unwritten.reason}")
+            for step in reversed(self._begun):
+                if step.undo and (words := self._undo(step, why)):
+                    taken.append(words)
+            self._begun = []
             interrupts.settled()
-        if not self.switched:
-            if isinstance(error, DeployError):
-                error.state = error.state or "the site is as it was before this phase"
-                error.next_command = error.next_command or "mend it, then the same command again"
-            raise error
-        raise TakenBack(
-            f"{failed}: {reason}",
-            evidence=evidence,
-            state="taken back; the site is on its former release",
-            next_command="read the evidence, mend the release, deploy again",
-        ) from error
+        if not taken:
+            return None
+        return TakenBack(
+            why.reason,
+            evidence=why.evidence,
+            trigger=why.trigger,
+            taken_back=f"{'; '.join(taken)} (in {time.monotonic() - began:.1f} s)",
+            state=self.state,
+            next_command="read the evidence, mend it, then the same command again",
+        )
+
+    def _undo(self, step: Step, why: DeployError) -> str:
+        assert step.undo
+        try:
+            with self.console.step(f"take back: {step.title}"):
+                return step.undo()
+        except DeployError as second:
+            raise NeedsPerson(
+                f"{why.reason}; and taking back “{step.title}” failed: {second.reason}",
+                evidence=f"{why.evidence}\n{second.evidence}",
+                trigger=why.trigger,
+                state="see the evidence; what is live: fab status",
+                next_command="fab status, then fab rollback",
+            ) from why
+
+    def _fail(self, error: BaseException) -> NoReturn:
+        step = self._begun[-1]
+        known = isinstance(error, DeployError)
+        why = error if isinstance(error, DeployError) else DeployError(repr(error))
+        if not isinstance(why, Interrupted):
+            why.trigger = why.trigger or step.trigger
+        bare, why.reason = why.reason, f"{step.title}: {why.reason}"
+        taken = self.take_back(why)
+        self._write_down(step, why)
+        if taken:
+            raise taken from error
+        why.reason = bare
+        why.state = why.state or self.state
+        why.next_command = why.next_command or "mend it, then the same command again"
+        raise why from (None if known else error)
+
+    def _write_down(self, step: Step, why: DeployError) -> None:
+        try:
+            detail = {"step": step.title, "reason": why.reason, "trigger": why.trigger}
+            self.site.log("failed", phase=self.name, **detail)
+        except DeployError as unwritten:  # a full disk: the ledger explains, it never decides
+            self.console.warn(f"not in the ledger: {unwritten.reason}")

@@ -1,4 +1,4 @@
-"""04-rollback.sh --app-only: visitors back to the former release; rows first where they moved."""
+"""04-rollback.sh --app-only: visitors back to a former release; rows first where they moved."""
 
 from __future__ import annotations
 
@@ -7,17 +7,26 @@ from collections.abc import Sequence
 from ..commands import docker
 from ..errors import DeployError
 from ..probes.http import Answer
-from ..server.containers import FORMER_LABEL
+from ..server.containers import Container
 from ..server.live import Live
 from ..server.migrations import Migrations
+from ..server.releases import Releases
 from ..site import Site
 from .colours import ColourRun
 from .phase import Phase, Step
 from .traffic import Traffic
 
+NOT_HEALTHY = "the former release does not become healthy"
+ROLES_STAY = "the roles cannot be moved back"
+NOT_PUBLIC = "the public site does not answer as the former release"
+
 
 class Rollback(Phase):
-    """Green to blue, or blue to green: to the release that was live before this one."""
+    """Green to blue, or blue to green: to the release before this one, or to any that is kept.
+
+    :param to: the release to go to; empty: the one that was live before.
+    :param finish: visitors are there already, and the run that took them was cut off.
+    """
 
     name = "rollback"
     script = "04-rollback.sh"
@@ -26,11 +35,7 @@ class Rollback(Phase):
         "no role is left that the former release cannot read",
         "the public site responds through the former release",
     )
-    triggers = (
-        "the former release does not become healthy",
-        "the roles cannot be moved back",
-        "the public site does not answer as the former release",
-    )
+    triggers = (NOT_HEALTHY, ROLES_STAY, NOT_PUBLIC)
 
     # Set by the steps, in their order.
     live: Live
@@ -38,62 +43,121 @@ class Rollback(Phase):
     former: ColourRun
     health: Answer
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, to: str = "", *, finish: bool = False) -> None:
         super().__init__(site)
+        self.to = to
+        self.finish = finish
         self.migrations = Migrations(site)
-        self.started = False
+        self.releases = Releases(site.server, site.settings)
+        self.started = self.sent_back = False
 
     def steps(self) -> Sequence[Step]:
+        if self.finish:
+            return (Step("see what is live, and what was left", self.look_back), *self.after)
         return (
             Step("see what is live, and what was before it", self.look),
-            Step("start the former release", self.start, self.stop_again),
-            Step("wait until it is healthy", self.wait),
-            Step("ask it directly: health, database, login", self.probe),
-            Step("move the roles back", self.rows_back),
-            Step("switch visitors back, and prove it", self.switch, self.switch_back),
+            *self.before,
+            Step("move the roles back", self.rows_back, self.rows_forth, ROLES_STAY),
+            self.move,
+            *self.after,
+        )
+
+    @property
+    def before(self) -> tuple[Step, ...]:
+        """What visitors do not notice."""
+        return (
+            Step("start the former release", self.start, self.stop_again, NOT_HEALTHY),
+            Step("wait until it is healthy", self.wait, trigger=NOT_HEALTHY),
+            Step("ask it directly: health, database, login", self.probe, trigger=NOT_HEALTHY),
+        )
+
+    @property
+    def move(self) -> Step:
+        """The switch itself."""
+        title = "switch visitors back, and prove it"
+        return Step(title, self.switch, self.switch_back, NOT_PUBLIC)
+
+    @property
+    def after(self) -> tuple[Step, ...]:
+        """What is cleared away once they are back."""
+        return (
             Step("let old nginx workers finish", self.drain),
-            Step("sweep roles written meanwhile", self.rows_back),
+            Step("sweep roles written meanwhile", self.rows_back, trigger=ROLES_STAY),
             Step("stop the release that was left", self.stop_left),
             Step("tag latest", self.tag),
         )
 
     @property
-    def switched(self) -> bool:
-        return hasattr(self, "traffic") and bool(self.traffic.moved_at)
+    def state(self) -> str:
+        if not hasattr(self, "live"):
+            return super().state
+        return f"{self.live.colour} {self.live.release} is live, as before"
 
     def look(self) -> None:
         self.live = live = self.site.live.read()
-        release = live.container.labels.get(FORMER_LABEL, "")
-        if not release:
-            raise DeployError(
-                f"{live.colour} {live.release} has no former release to go back to",
-                state=f"{live.colour} {live.release} is live, as before",
-                next_command="fab status; deploy another commit: --set source.revision=COMMIT",
-            )
+        release = self.to or self.site.live.former_of(live).release
+        if release == live.release:
+            raise DeployError(f"release {release} is live already: {live.container.name}")
         self.traffic = Traffic(self.site, live)
         self.former = ColourRun(self.site, live.idle, release)
+        self._refuse_gone()
+        self.site.log("going-back", to=release)
         self.console.detail(f"live: {live.colour} {live.release}; going to {live.idle} {release}")
         self.traffic.settle()
 
-    def start(self) -> None:
-        found = self.site.containers.named(self.former.name)
-        if found and self.site.live.release_of(found) != self.former.release:
-            self.former.remove()  # a leftover of another release
-            found = None
-        if not found and self.server.read(self.former.override) is None:
-            raise DeployError(
-                f"release {self.former.release} is gone: no container {self.former.name}, and no "
-                f"{self.former.override}",
-                state=f"{self.live.colour} {self.live.release} is live, as before",
-                next_command="deploy its commit again: --set source.revision=COMMIT",
-            )
-        if not found or not found.running:
-            self.started = True
-            self.former.start()
+    def look_back(self) -> None:
+        """Visitors have been taken back; what they left is the idle colour."""
+        back = self.site.live.read()
+        name = self.settings.app.container_of(back.idle)
+        left = self.site.containers.named(name)
+        release = self.site.live.release_of(left) if left else "nothing"
+        self.live = Live(back.idle, release, left or back.container, marked=True)
+        self.former = ColourRun(self.site, back.colour, back.release)
+        self.traffic = Traffic(self.site, back)
+        self.site.log("going-back", to=back.release)
+        self.traffic.settle()
+        self.health = self.former.probe()
+        self.console.detail(f"visitors are on {back.colour} {back.release}; left: {release}")
 
-    def stop_again(self) -> None:
-        if self.started:
-            self.former.stop()
+    def start(self) -> None:
+        found = self._its_container()
+        if found and found.running:
+            return
+        self.started = True
+        if found:
+            self.former.start()
+            return
+        self.former.remove()  # a leftover of another release
+        kept = self.releases.startable(self.former.release, self.former.colour)
+        assert kept, "looked at already"
+        if kept.colour != self.former.colour:
+            self.former.repaint(kept.override)
+        self.former.up()
+        self.console.detail(f"{self.former.name} made again, as release {kept.release} was run")
+
+    def stop_again(self) -> str:
+        if not self.started:
+            return ""
+        self.former.stop()
+        return f"{self.former.name} stopped again"
+
+    def _its_container(self) -> Container | None:
+        found = self.site.containers.named(self.former.name)
+        same = found and self.site.live.release_of(found) == self.former.release
+        return found if same else None
+
+    def _refuse_gone(self) -> None:
+        release = self.former.release
+        if self._its_container() or self.releases.startable(release, self.former.colour):
+            return
+        there = ", ".join(self.releases.kept()) or "none"
+        raise DeployError(
+            f"release {release} is not there any more: no container {self.former.name}, and no "
+            "image with its kept settings",
+            evidence=f"releases whose image is kept: {there}",
+            state=self.state,
+            next_command="fab releases; or deploy its commit: --set source.revision=COMMIT",
+        )
 
     def wait(self) -> None:
         container = self.former.wait_until_healthy()
@@ -105,13 +169,22 @@ class Rollback(Phase):
     def rows_back(self) -> None:
         moved = self.migrations.make_readable_for(self.former.container)
         if moved:
+            self.sent_back = True
             self.console.detail(moved)
+
+    def rows_forth(self) -> str:
+        if not self.sent_back or not self.migrations.can_read(self.live.container):
+            return ""
+        self.migrations.data()
+        return "the roles moved forth again"
 
     def switch(self) -> None:
         self.traffic.move(self.former.colour, self.former.release, self.former.name)
 
-    def switch_back(self) -> None:
-        self.traffic.take_back()
+    def switch_back(self) -> str:
+        if not self.traffic.take_back():
+            return ""
+        return f"visitors again on {self.live.colour} {self.live.release}"
 
     def drain(self) -> None:
         self.traffic.drain()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from dataclasses import replace
 
 from .. import interrupts
 from ..commands.nginx import configuration, parse_marker
@@ -17,6 +18,15 @@ from ..settings import Colour
 from ..site import Site
 
 LOG_EVERY = 5.0  # seconds
+
+
+class PageFailed(DeployError):
+    """A page did not answer as it must.
+
+    :param path: which.
+    """
+
+    path = ""
 
 
 class Traffic:
@@ -46,9 +56,20 @@ class Traffic:
                 "the nginx configuration in place is not the one that runs (a run ended between "
                 f"the two); putting back the one for {self.former.container.name}"
             )
-            text = self._config_that_runs()
+            text = self._config_for_former()
             self.nginx.put_in_place(text)
         self.former_config = text
+
+    def refuse_unprovable(self) -> None:
+        """:raises DeployError: no answer comes, so no switch could be proved; a 5xx is one."""
+        answer = self.site.live.ask()
+        if not answer.status:
+            raise DeployError(
+                f"https://{self.settings.public.domain} does not answer: {answer.error}",
+                evidence="a switch is proved by the answers that visitors get",
+                state=f"nothing was touched; {self.former.colour} {self.former.release} is live",
+                next_command="mend what the reason names (certificate, nginx, network) first",
+            )
 
     def move(self, colour: Colour, release: str, container: str) -> None:
         """Render, test, put in place, reload, and prove that the new release answers.
@@ -68,18 +89,33 @@ class Traffic:
         self._go((colour, release))
         self.site.log("switched", colour=colour, to=release, former=self.former.release)
 
-    def take_back(self) -> None:
+    def take_up(self, marker: tuple[str, str]) -> None:
+        """Take up a switch whose run was cut off after it.
+
+        :param marker: the colour and release that visitors are with now.
+        """
+        file = self.nginx.config_file().host_path
+        kept = self.site.server.read(f"{file}.backup-{marker[1]}")  # as the switch kept it
+        if kept is not None:
+            self.former = replace(self.former, marked=bool(parse_marker(kept)[0]))
+        self.former_config = self._config_for_former() if kept is None else kept
+        self.moved_at, self.marker = self.site.server.now(), marker
+
+    def take_back(self) -> bool:
         """Send visitors back to the former colour, and prove it; right also when none had left.
 
+        :returns: whether any may have left.
         :raises DeployError: the former release does not answer.
         """
         if not self.former_config:
-            return
+            return False
         if self.nginx.read() != self.former_config:
             self.nginx.put_in_place(self.former_config)
-        if self.moved_at:
-            self._go(self.former.marker)
-            self.site.log("taken-back", colour=self.former.colour, to=self.former.release)
+        if not self.moved_at:
+            return False
+        self._go(self.former.marker)
+        self.site.log("taken-back", colour=self.former.colour, to=self.former.release)
+        return True
 
     def watch(self, seconds: float, acceptable_errors: float) -> None:
         """Ask every critical page until the time is over; the first failure ends it.
@@ -152,11 +188,13 @@ class Traffic:
         if answer.limited:
             return  # the rate limiter, not the release
         if answer.status not in allowed:
-            raise DeployError(
+            failed = PageFailed(
                 f"{path} answers {answer.status or answer.error}; allowed: "
                 f"{', '.join(map(str, allowed))}",
                 evidence=f"{_seen(answer)}\n{self.site.containers.last_logs(self._serving.name)}",
             )
+            failed.path = path
+            raise failed
         if (answer.colour, answer.release) != self.marker:
             raise DeployError(
                 f"{path} is answered by {_words((answer.colour, answer.release))}, not by "
@@ -188,8 +226,8 @@ class Traffic:
     def _serving(self) -> Container:
         return self.site.live.read().container
 
-    def _config_that_runs(self) -> str:
-        """The configuration for what is live: a kept copy of it, else rendered anew."""
+    def _config_for_former(self) -> str:
+        """The configuration for the former release: a kept copy of it, else rendered anew."""
         former = self.former
         file = self.nginx.config_file().host_path
         for path in self.site.server.run(

@@ -26,6 +26,13 @@ CRITICAL_GROUPS = (resources.CONTAINERS, users.GROUP)
 SINCE_UNKNOWN = "10m"  # of the logs, where the ledger knows no switch
 
 
+CRITICAL = "critical validations fail"
+EXPERIENCE = "the user experience is broken"
+DEGRADED = "performance degradation above limits.slower_than_baseline"
+# A failed check's trigger, by its group; the worst one first.
+TRIGGER_OF = {pages.GROUP: EXPERIENCE, signin.GROUP: EXPERIENCE, PERFORMANCE: DEGRADED}
+
+
 class Validate(Phase):
     """Changes nothing on the site; its report is saved on the server.
 
@@ -40,11 +47,8 @@ class Validate(Phase):
         "performance is within the baseline",
         "the system is stable",
     )
-    triggers = (
-        "critical validations fail",
-        "the user experience is broken",
-        "performance degradation above limits.slower_than_baseline (2 x)",
-    )
+    triggers = (CRITICAL, EXPERIENCE, DEGRADED)
+    changes = False
 
     def __init__(self, site: Site, baseline: Timing | None = None) -> None:
         super().__init__(site)
@@ -203,6 +207,10 @@ class Validate(Phase):
                 state="the validation itself changed nothing",
                 next_command="fab rollback, or mend what the evidence names and fab "
                 "validate-deployment",
+                trigger=min(
+                    (TRIGGER_OF.get(check.group, CRITICAL) for check in failed),
+                    key=self.triggers.index,
+                ),
             )
 
     # -- how -----------------------------------------------------------------------------------

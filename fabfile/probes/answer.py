@@ -93,3 +93,12 @@ def healthy(answer: Answer, app: App) -> str:
     if app.health_database and body.get("database") != app.health_database:
         return f"expected database {app.health_database}, found {seen}"
     return ""
+
+
+def database_in(answer: Answer) -> str:
+    """What a health answer says of the database; empty where it says nothing."""
+    try:
+        body = json.loads(answer.body)
+    except json.JSONDecodeError:
+        return ""
+    return str(body.get("database", "")) if isinstance(body, dict) else ""

@@ -16,6 +16,7 @@ CONTAINERS = "Containers"
 SERVER = "Server"
 LOGS = "Logs"
 BUSY_PERCENT = 90  # of the server's processors, by one container
+MEMORY = " memory"
 GIGABYTE = 1024**3
 NGINX_ERRORS = r"\[(error|crit|alert|emerg)\]"
 APP_ERRORS = r"(^|[^[:alnum:]])(error|exception|fatal|panic|unhandled|traceback)([^[:alnum:]]|$)"
@@ -60,7 +61,7 @@ def check_use(server: Server, running: Sequence[Container], limits: Limits) -> l
         checks.append(
             Check.of(
                 CONTAINERS,
-                f"{reading['Name']} memory",
+                f"{reading['Name']}{MEMORY}",
                 memory < limits.memory_percent,
                 f"under {limits.memory_percent} %",
                 f"{memory:.1f} % ({reading['MemUsage']})",

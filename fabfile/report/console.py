@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
 from collections.abc import Callable, Iterator
 
 from rich.console import Console as RichConsole
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from .. import interrupts
+from ..errors import DeployError
 
 
 class Console:
@@ -28,6 +35,13 @@ class Console:
         (self._progress.console if self._progress else self.rich).print(
             text, style=style, markup=False
         )
+
+    def table(self, table: Table) -> None:
+        """Print a table as wide as it is: a pipe and a narrow terminal get its lines whole."""
+        rich = self._progress.console if self._progress else self.rich
+        options = rich.options.update(max_width=1000)
+        for line in rich.render_lines(table, options.update(width=_width(rich, table)), pad=False):
+            rich.print(Text.assemble(*((part.text, part.style or "") for part in line)))
 
     def detail(self, text: str) -> None:
         """A line below the running step."""
@@ -85,16 +99,43 @@ class Console:
 
     # -- the end -------------------------------------------------------------------------------
 
-    def failure(self, reason: str, evidence: str, state: str, next_command: str) -> None:
-        """Reason, evidence, the site's state and the next command, on standard error."""
+    def failure(self, error: DeployError) -> None:
+        """Reason, trigger, evidence, what was taken back, the site's state and the next command,
+        on standard error."""
         say = self.errors
-        say.print(f"\n✗ {reason}", style="bold red", markup=False)
-        for line in evidence.splitlines():
+        say.print(f"\n✗ {error.reason}", style="bold red", markup=False)
+        for line in error.evidence.splitlines():
             say.print(f"  │ {line}", markup=False)
-        if state:
-            say.print(f"  state: {state}", markup=False)
-        if next_command:
-            say.print(f"  next:  {next_command}", markup=False)
+        for name, text in (
+            ("rollback trigger", error.trigger),
+            ("taken back", error.taken_back),
+            ("state", error.state),
+            ("next", error.next_command),
+        ):
+            if text:
+                say.print(f"  {name}: {text}", markup=False)
+
+    # -- a question ----------------------------------------------------------------------------
+
+    def ask(self, question: str) -> bool | None:
+        """Put a question that only `yes` answers; the running step's clock rests meanwhile.
+
+        :returns: whether the answer was `yes`; None without a terminal to ask at.
+        :raises Interrupted: Ctrl-C.
+        """
+        if not (sys.stdin.isatty() and self.rich.is_terminal):
+            return None
+        if self._progress:
+            self._progress.stop()
+        with interrupts.answering():
+            answer = self.rich.input(escape(f"  ? {question} [yes/no] ")).strip().lower()
+        if self._progress:
+            self._progress.start()
+        return answer == "yes"
+
+
+def _width(rich: RichConsole, table: Table) -> int:
+    return Measurement.get(rich, rich.options.update(max_width=1000), table).maximum
 
 
 class _Gauge(TextColumn):
@@ -105,8 +146,6 @@ class _Gauge(TextColumn):
         self._owner = console
 
     def render(self, task: object) -> object:  # type: ignore[override]
-        from rich.text import Text
-
         return Text(self._owner.gauge() if self._owner.gauge else "", style="dim")
 
 

@@ -7,7 +7,7 @@ import posixpath
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-Kind = Literal["assessment", "pre-migration"]
+Kind = Literal["assessment", "pre-migration", "manual", "before-restore"]
 DUMP, PLAIN = "database.dump", "database.sql"
 
 
@@ -28,6 +28,9 @@ class Backup:
     :param roles: users per role, in it too.
     :param activity: rows inserted, updated and deleted in each table, as counted until then.
     :param not_copied: files that could not be read or were not there.
+    :param began: the dump's own moment, by the database's clock; empty in older manifests.
+    :param oid: the database's number, which no other database gets; 0 in older manifests.
+    :param restored_at: when it was last restored to try it; empty: never.
     """
 
     kind: Kind
@@ -47,6 +50,9 @@ class Backup:
     files: tuple[BackupFile, ...]
     not_copied: tuple[str, ...] = field(default=())
     verified: bool = True
+    began: str = ""
+    oid: int = 0
+    restored_at: str = ""
 
     @property
     def name(self) -> str:

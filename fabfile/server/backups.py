@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+import difflib
 import posixpath
-from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import get_args
 
 from .. import interrupts
 from ..commands import postgres
 from ..errors import DeployError
+from ..report.words import seconds_between
 from ..settings import Settings
 from . import backup_files, snapshot
 from .backup import DUMP, PLAIN, Backup, BackupFile, Kind
 from .connection import Server
-from .containers import Containers
+from .containers import FORMER_LABEL, RELEASE_LABEL, Containers
 from .database import Database, account
 from .ledger import operator
 
 __all__ = ["Backup", "Backups"]
 
 MANIFEST = "manifest.json"
+KINDS: tuple[Kind, ...] = get_args(Kind)
+_OURS = tuple(f"{kind}-" for kind in KINDS)  # how the name of every folder of ours begins
 ROOM = 3  # times the database's size
+DAY = 86_400.0  # seconds
+# The guide's names, which its emergency lines use; the other kinds have none.
+LINKS: Mapping[Kind, str] = {
+    "assessment": "/tmp/{site}-backup-{release}",
+    "pre-migration": "/tmp/pre-migration-backup-{release}.sql",
+}
 
 # $1 file, the rest: a command that writes it. Its exit status is kept, and on failure no file is.
 _WRITE = """
@@ -43,11 +54,48 @@ ln -sfn -- "$1" "$2"
 _SUMS = 'cd "$1" && find . -type f ! -name manifest.json -exec sha256sum -z -- {} +'
 _SIZES = 'cd "$1" && find . -type f ! -name manifest.json -printf "%s %P\\0"'
 # $1 folder, $2 its parent: only what is inside it goes, and the links of /tmp that lead there.
+# The manifest first: what is left of a removal that was cut off is no backup any more.
 _REMOVE = """
 case $1 in "$2"/*) ;; *) exit 3 ;; esac
 find /tmp -maxdepth 1 -type l \\( -lname "$1" -o -lname "$1/*" \\) -exec rm -f -- {} +
-rm -rf -- "$1"
+rm -f -- "$1/manifest.json" && rm -rf -- "$1"
 """
+# Each folder's name, then its manifest, each ended by a NUL: a torn manifest may hold some.
+_ALL = """
+[ -e "$1" ] || exit 0
+cd -- "$1" || exit 1
+for folder in */; do
+  [ -d "$folder" ] || continue
+  printf '%s\\0' "${folder%/}"
+  if [ -e "$folder/manifest.json" ]; then printf 'm'; tr -d '\\000' < "$folder/manifest.json"; fi
+  printf '\\0'
+done
+"""
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """What lies in the backups' folder.
+
+    :param backups: those with a manifest, oldest first.
+    :param unreadable: why a manifest cannot be read, by the folder's name.
+    :param unfinished: names of folders without one: a run that was cut off, or is at work.
+    """
+
+    backups: tuple[Backup, ...]
+    unreadable: Mapping[str, str]
+    unfinished: tuple[str, ...]
+
+    def of_kind(self, kind: Kind) -> list[Backup]:
+        """The backups of one kind, newest first."""
+        return [backup for backup in reversed(self.backups) if backup.kind == kind]
+
+    def rollback_target(self, release: str) -> Backup | None:
+        """What a full rollback from this release goes to: the backup that its own migration
+        began with, else the newest of a migration; None where there is none."""
+        candidates = self.of_kind("pre-migration")
+        own = [backup for backup in candidates if backup.release == release]
+        return next(iter([*own, *candidates]), None)
 
 
 class Backups:
@@ -115,11 +163,12 @@ class Backups:
             roles=taken.roles,
             sessions=taken.sessions,
             activity=taken.activity,
+            began=taken.began,
+            oid=taken.oid,
             files=self._files(folder),
             not_copied=tuple(not_copied),
         )
-        self.server.write(f"{folder}/{MANIFEST}", backup.to_json(), 0o600)
-        self.server.run(["sync"])
+        self._write_manifest(backup)
         self._link(backup)
         return backup
 
@@ -168,39 +217,126 @@ class Backups:
 
     # -- having --------------------------------------------------------------------------------
 
+    def look(self) -> Shelf:
+        """All that lies in the backups' folder, in one round trip."""
+        parts = self.server.shell(_ALL, self.parent).stdout.split("\0")
+        backups, unreadable, unfinished = [], {}, []
+        for name, manifest in zip(parts[::2], parts[1::2], strict=False):
+            if manifest:
+                try:
+                    backups.append(_parsed(manifest[1:], f"{self.parent}/{name}"))
+                except (ValueError, TypeError, KeyError) as error:
+                    unreadable[name] = str(error) or repr(error)
+            elif name.startswith(_OURS):
+                unfinished.append(name)
+        backups.sort(key=lambda backup: (backup.time, backup.release))
+        return Shelf(tuple(backups), unreadable, tuple(unfinished))
+
     def list(self) -> list[Backup]:
-        """Every backup that has its manifest, oldest first."""
-        found = self.server.run(["ls", "-1", "--", self.parent], check=False)
-        backups = (self._read(f"{self.parent}/{name}") for name in found.lines)
-        return sorted((b for b in backups if b), key=lambda backup: (backup.time, backup.release))
+        """Every backup whose manifest can be read, oldest first."""
+        return [*self.look().backups]
+
+    def find(self, name: str) -> Backup:
+        """The backup that a person means.
+
+        :param name: its folder's name, its release where only one has it, or `latest`.
+        :raises DeployError: there is none, or more than one; says which there are.
+        """
+        shelf = self.look()
+        names = [backup.name for backup in reversed(shelf.backups)]
+        if name in shelf.unreadable:
+            raise DeployError(
+                f"the manifest of {name} cannot be read", evidence=shelf.unreadable[name]
+            )
+        if not names:
+            raise DeployError(f"there is no backup in {self.parent}", next_command="fab backup")
+        wanted = names[0] if name == "latest" else name.rstrip("/")
+        found = [b for b in shelf.backups if wanted in (b.name, b.folder, b.release)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            several = " or ".join(backup.name for backup in found)
+            raise DeployError(
+                f"{len(found)} backups are of release {name}: {several}",
+                next_command="again, with one of these names",
+            )
+        known = [*names, *(backup.release for backup in shelf.backups), "latest"]
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.3)
+        raise DeployError(
+            f"there is no backup {name!r}" + (f"; did you mean {near[0]}?" if near else ""),
+            evidence="\n".join(["there are, newest first:", *names]),
+            next_command="fab backups",
+        )
+
+    def note_restored(self, backup: Backup) -> Backup:
+        """Write into a backup's manifest that it was restored just now.
+
+        :returns: the backup as its manifest has it now.
+        """
+        restored = replace(backup, restored_at=self.server.now())
+        self._write_manifest(restored)
+        return restored
+
+    def in_use(self) -> set[str]:
+        """The releases that a container is made from or goes back to, by its labels."""
+        labels = (RELEASE_LABEL, FORMER_LABEL)
+        found = {c.labels.get(label, "") for c in self.containers.all() for label in labels}
+        return found - {""}
 
     def write_into(self, backup: Backup, name: str, text: str) -> None:
         """Put a report beside a backup's files."""
         self.server.write(f"{backup.folder}/{name}", text, 0o600)
 
-    def prune(self, keep: int, protect: AbstractSet[str] = frozenset()) -> Sequence[Backup]:
-        """Remove all but the newest of each kind.
+    def prune(self, protect: Iterable[str] = ()) -> Sequence[Backup]:
+        """Remove what `deploy.keep_backups` and `deploy.keep_backup_days` no longer keep.
 
-        :param keep: how many of each kind stay.
-        :param protect: releases whose backups stay whatever their age.
+        The newest of each kind stays, and so do those of the releases in use.
+
+        :param protect: more releases whose backups stay whatever their age.
         :returns: what was removed.
         """
-        everything = self.list()
-        gone: Sequence[Backup] = ()
-        for kind in ("assessment", "pre-migration"):
-            of_kind = [backup for backup in everything if backup.kind == kind]
-            old = of_kind[: max(0, len(of_kind) - keep)]
-            gone = (*gone, *(backup for backup in old if backup.release not in protect))
+        shelf = self.look()
+        stay, now = {*protect, *self.in_use()}, self.server.now()
+        gone = [
+            backup
+            for kind in KINDS
+            for place, backup in enumerate(shelf.of_kind(kind))
+            if self._outlived(backup, place, now) and backup.release not in stay
+        ]
         for backup in gone:
             self._remove(backup.folder)
         return gone
+
+    def _outlived(self, backup: Backup, place: int, now: str) -> bool:
+        """:param place: 0 for the newest of its kind."""
+        deploy = self.settings.deploy
+        too_old = seconds_between(backup.time, now) > deploy.keep_backup_days * DAY
+        return place > 0 and (place >= deploy.keep_backups or too_old)
+
+    def unfinished(self) -> Sequence[str]:
+        """The names of folders without a manifest: of a run that was cut off, or is at work."""
+        return self.look().unfinished
+
+    def sweep_unfinished(self) -> Sequence[str]:
+        """Remove what a run that was cut off has left. The caller holds the site's lock.
+
+        :returns: the names of the folders that were removed.
+        """
+        names = self.unfinished()
+        for name in names:
+            self._remove(f"{self.parent}/{name}")
+        return names
+
+    def _write_manifest(self, backup: Backup) -> None:
+        self.server.write(f"{backup.folder}/{MANIFEST}", backup.to_json(), 0o600)
+        self.server.run(["sync"])
 
     def _read(self, folder: str) -> Backup | None:
         text = self.server.read(f"{folder}/{MANIFEST}")
         if text is None:
             return None
         try:
-            return Backup.from_json(text)
+            return _parsed(text, folder)
         except (ValueError, TypeError, KeyError) as error:
             raise DeployError(f"{folder}/{MANIFEST} cannot be read: {error}") from None
 
@@ -220,15 +356,13 @@ class Backups:
     # -- the guide's names -----------------------------------------------------------------------
 
     def _link_name(self, kind: Kind, release: str) -> str:
-        if kind == "pre-migration":
-            return f"/tmp/pre-migration-backup-{release}.sql"
         site = posixpath.basename(self.settings.folders.project)
-        return f"/tmp/{site}-backup-{release}"
+        return LINKS.get(kind, "").format(site=site, release=release)
 
     def _link(self, backup: Backup) -> None:
         if backup.kind == "pre-migration":
             self.server.shell(_ONE_LINK, f"{backup.folder}/{PLAIN}", backup.link)
-        else:
+        elif backup.link:
             self.server.run(["ln", "-sfn", "--", backup.folder, backup.link])
 
     def _remove(self, folder: str) -> None:
@@ -242,6 +376,13 @@ class Backups:
                 evidence=output.stderr or output.stdout,
                 state="no backup was made; nothing else was changed",
             )
+
+
+def _parsed(manifest: str, folder: str) -> Backup:
+    """:raises ValueError, TypeError, KeyError: it cannot be read."""
+    backup = Backup.from_json(manifest)
+    seconds_between(backup.time, backup.time)  # its age can be told
+    return replace(backup, folder=folder)  # where it lies now: folders are moved and copied
 
 
 def _gb(size: int) -> str:

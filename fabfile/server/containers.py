@@ -41,9 +41,12 @@ class HealthCheck:
         return self.start_period + (self.interval + self.timeout) * (self.retries + 1)
 
 
+GONE = "gone"
+
+
 @dataclass(frozen=True)
 class Container:
-    """One container, read once."""
+    """One container, read once; `state` is what the engine calls it, or `gone`."""
 
     id: str
     name: str
@@ -74,7 +77,7 @@ class Container:
         """`running (healthy)`, `exited (137)`: what a person wants to read."""
         if self.running:
             return f"running ({self.health})" if self.health else "running"
-        return f"{self.state} ({self.exit_code})"
+        return self.state if self.state == GONE else f"{self.state} ({self.exit_code})"
 
     @property
     def address(self) -> str:
@@ -197,6 +200,31 @@ def _parse(entry: dict[str, Any]) -> Container:
         stop_timeout=config.get("StopTimeout"),
         health_log=log[-1].get("Output", "").strip() if log else "",
         environment={name: value for name, _, value in pairs},
+    )
+
+
+def gone(name: str, labels: dict[str, str]) -> Container:
+    """A container that is not there any more, as its kept override describes it."""
+    return Container(
+        id="",
+        name=name,
+        service="",
+        project="",
+        image="",
+        image_id="",
+        state=GONE,
+        health="",
+        exit_code=0,
+        restarts=0,
+        out_of_memory=False,
+        labels=labels,
+        addresses={},
+        published=frozenset(),
+        mounts=(),
+        check=None,
+        stop_timeout=None,
+        health_log="",
+        environment={},
     )
 
 

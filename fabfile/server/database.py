@@ -23,24 +23,37 @@ class Database:
     """PostgreSQL in the site's database container, as that container's own user.
 
     :param name: of the database; empty: the site's own, as the container's environment has it.
+    :param writable: its sessions may write though the database itself is set read-only.
     """
 
     def __init__(
-        self, server: Server, settings: Settings, containers: Containers, name: str = ""
+        self,
+        server: Server,
+        settings: Settings,
+        containers: Containers,
+        name: str = "",
+        *,
+        writable: bool = False,
     ) -> None:
         self.server = server
         self.settings = settings
         self.containers = containers
         self._name = name
+        self._writable = writable
 
-    def other(self, name: str) -> Database:
+    def other(self, name: str, *, writable: bool = False) -> Database:
         """Another database of the same PostgreSQL server, for instance `postgres`."""
-        return Database(self.server, self.settings, self.containers, name)
+        return Database(self.server, self.settings, self.containers, name, writable=writable)
 
     @property
     def name(self) -> str:
         """The database's name."""
         return self._name or account(self.container)[1]
+
+    @property
+    def maintenance(self) -> Database:
+        """A database beside this one, from which this one may be renamed or dropped."""
+        return self.other("template1" if self.name == "postgres" else "postgres")
 
     @property
     def container(self) -> Container:
@@ -59,19 +72,25 @@ class Database:
 
     @contextlib.contextmanager
     def session(
-        self, release: str = "reading", *, idle_limit: float = IDLE_LIMIT
+        self,
+        release: str = "reading",
+        *,
+        idle_limit: float = IDLE_LIMIT,
+        statement_limit: float | None = None,
     ) -> Iterator[Session]:
         """A session that names its release to the database, with the settings' time limits.
 
         :param idle_limit: seconds that a transaction may wait for its next statement.
+        :param statement_limit: seconds that one statement may run; by default the settings'.
         :raises DatabaseError: the database cannot be reached or refuses.
         """
         limits = self.settings.database
-        with self._wire() as wire:
+        statement_limit = statement_limit or limits.statement_timeout
+        with self._wire(statement_limit + 30) as wire:
             session = Session(wire)
             session.execute(
                 f"SET lock_timeout = '{limits.lock_timeout * 1000:.0f}ms';"
-                f"SET statement_timeout = '{limits.statement_timeout * 1000:.0f}ms';"
+                f"SET statement_timeout = '{statement_limit * 1000:.0f}ms';"
                 f"SET idle_in_transaction_session_timeout = '{idle_limit:.0f}s';"
                 f"SET application_name = {literal('deploy:' + release)};"
                 "SET client_min_messages = 'warning';"
@@ -79,10 +98,12 @@ class Database:
                 "SELECT set_config(name, '1s', false) FROM pg_settings"
                 " WHERE name = 'client_connection_check_interval'"
             )
+            if self._writable:
+                session.execute("SET default_transaction_read_only = off")
             yield session
 
     @contextlib.contextmanager
-    def _wire(self) -> Iterator[Wire]:
+    def _wire(self, answer_limit: float) -> Iterator[Wire]:
         container = self.container
         user, name = account(container)
         name = self._name or name
@@ -101,7 +122,7 @@ class Database:
                 yield wire
                 return
             channel = self.server.channel(postgres.psql(container.id, user=user, database=name))
-            dialogue = PsqlWire(channel, self.settings.database.statement_timeout + 30)
+            dialogue = PsqlWire(channel, answer_limit)
             stack.callback(dialogue.close)
             yield dialogue
 

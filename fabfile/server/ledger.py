@@ -20,7 +20,7 @@ _APPEND = 'umask 077; printf "%s\\n" "$2" >> "$1" && sync -d "$1" 2>/dev/null ||
 class Entry:
     """One line of the ledger.
 
-    :param event: started, switching, switched, done, failed, taken-back and the like.
+    :param event: started, switching, switched, failed, taken-back, ended and the like.
     :param release: the release that the run makes or moves.
     """
 
@@ -31,6 +31,35 @@ class Entry:
     who: str = ""
     host: str = ""
     detail: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CutOff:
+    """A run that began to change something and never ended: its process died.
+
+    :param run: its own mark, as `started` and `ended` have it.
+    :param phase: the last that it began.
+    :param entries: what it wrote, oldest first.
+    """
+
+    run: str
+    task: str
+    release: str
+    time: str
+    who: str
+    host: str
+    phase: str
+    entries: tuple[Entry, ...]
+
+    def __str__(self) -> str:
+        return (
+            f"{self.task} of release {self.release} by {self.who}@{self.host}, begun {self.time}, "
+            f"in phase {self.phase or 'start'}"
+        )
+
+    def last(self, event: str) -> Entry | None:
+        """Its last entry of this kind."""
+        return next((entry for entry in reversed(self.entries) if entry.event == event), None)
 
 
 class Ledger:
@@ -62,6 +91,28 @@ class Ledger:
             except TypeError as error:
                 raise DeployError(f"{self.path} was written by another version: {error}") from None
         return entries
+
+    def cut_off(self) -> CutOff | None:
+        """The last run that began to change something, if it neither ended nor was settled."""
+        entries = self.entries()
+        begun = [n for n, e in enumerate(entries) if e.event == "started" and e.detail["changes"]]
+        if not begun:
+            return None
+        start, mine = entries[begun[-1]], entries[begun[-1] :]
+        run = start.detail["run"]
+        if any(e.event in ("ended", "settled") and e.detail["run"] == run for e in mine):
+            return None
+        phases = [e.detail["phase"] for e in mine if e.event == "phase-started"]
+        return CutOff(
+            run=run,
+            task=start.task,
+            release=start.release,
+            time=start.time,
+            who=start.who,
+            host=start.host,
+            phase=phases[-1] if phases else "",
+            entries=tuple(e for e in mine if e.release == start.release),
+        )
 
     def last_baseline(self) -> Timing | None:
         """The response times that the last assessment measured; None where none did."""

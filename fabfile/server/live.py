@@ -9,13 +9,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..commands import docker
+from ..commands.compose import labels_of
 from ..commands.nginx import parse_marker
-from ..errors import DeployError, NeedsPerson
+from ..errors import DeployError
 from ..probes.http import Answer, Visitor
 from ..settings import COLOURS, Colour
 from .connection import Server
-from .containers import Container, Containers
+from .containers import FORMER_LABEL, Container, Containers, gone
 from .nginx import Nginx
+from .releases import override_path
 
 
 @dataclass(frozen=True)
@@ -99,16 +101,33 @@ class LiveReader:
         digits = re.sub(r"\D", "", image["Created"])[:14]
         return f"{digits[:8]}-{digits[8:]}"
 
+    def former_of(self, live: Live) -> Live:
+        """What was live before, as the live container's label names it; gone or not.
+
+        :raises DeployError: the live release has no former one.
+        """
+        release = live.container.labels.get(FORMER_LABEL, "")
+        if not release:
+            raise DeployError(
+                f"{live.colour} {live.release} has no former release to go back to",
+                state=f"{live.colour} {live.release} is live, as before",
+                next_command="fab releases; or deploy another commit: --set source.revision=COMMIT",
+            )
+        name = self.settings.app.container_of(live.idle)
+        container = self.containers.named(name)
+        if container is None or self.release_of(container) != release:
+            container = gone(name, self._kept_labels(live.idle, release))
+        return Live(live.idle, release, container, marked=True)
+
     def _marked(self, colour: str, release: str) -> Live:
         known: Colour = "blue" if colour == "blue" else "green"
-        container = self.containers.named(self.settings.app.container_of(known))
-        if container is None:
-            raise NeedsPerson(
-                f"nginx sends visitors to {known}, but {self.settings.app.container_of(known)} "
-                "is not there",
-                next_command="docker ps -a on the server; then fab rollback",
-            )
+        name = self.settings.app.container_of(known)
+        container = self.containers.named(name) or gone(name, self._kept_labels(known, release))
         return Live(known, release, container, marked=True)
+
+    def _kept_labels(self, colour: Colour, release: str) -> dict[str, str]:
+        """The labels that a container had, from the override that is kept of its release."""
+        return labels_of(self.server.read(override_path(self.settings, release, colour)) or "")
 
     def _plain(self) -> Live:
         container = self.containers.service(self.settings.compose.app)

@@ -15,6 +15,10 @@ from .sql_text import RULE, SHARED, checksum, fill_in, identifier, literal, name
 STAGES = ("expand", "data", "contract")
 
 
+class UnexpectedUsers(DeployError):
+    """The users are not those that the settings expect: somebody or something changed them."""
+
+
 def counts(session: Session, settings: Settings) -> dict[str, Any]:
     """Users, users per role, sessions, and a digest of the sessions of each user."""
     return session.query(fill_in(SHARED / "counts.sql", names(settings)))[0]
@@ -82,7 +86,7 @@ def refuse_unexpected(
         return
     if {role: n for role, n in roles.items() if n} == {r: n for r, n in expected.items() if n}:
         return
-    raise DeployError(
+    raise UnexpectedUsers(
         "users per role are not as the settings expect",
         evidence=f"expected: {told(expected)}\nfound:    {told(roles)}",
         state="nothing was changed",

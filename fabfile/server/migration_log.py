@@ -13,6 +13,14 @@ from .sql_session import Session
 from .sql_text import SHARED, fill_in, literal
 
 LOG_FILE = SHARED / "migration-log.sql"
+COPIED_AT_ONCE = 500  # entries
+# Advances the ids where the log was created just now.
+_IDS_AHEAD = """
+SELECT setval(ids, last) FROM (
+    SELECT pg_get_serial_sequence('migration_log', 'id')::regclass AS ids, max(id) AS last
+      FROM migration_log) AS newest
+ WHERE last > coalesce(pg_sequence_last_value(ids), 0)
+"""
 
 
 @dataclass(frozen=True)
@@ -101,6 +109,37 @@ class MigrationLog:
         }
         values = ", ".join(literal(value) for value in columns.values())
         self.session.execute(f"INSERT INTO migration_log ({', '.join(columns)}) VALUES ({values})")
+
+    def take_over(self, former: Session) -> int:
+        """Bring what another database's log says into this one: a restore has rewound it.
+
+        The entries of every migration, with their ids, all or none. Those that are there already
+        stay as they are, so it may be run again.
+
+        :param former: on the database that was live, whose log goes on further.
+        :returns: how many entries came.
+        """
+        found = former.query("SELECT to_regclass('migration_log') IS NOT NULL AS found")
+        if not found[0]["found"]:
+            return 0
+        self.prepare()
+        self.session.execute("BEGIN")
+        came, last = 0, 0
+        while rows := former.query(
+            f"SELECT id, to_jsonb(l)::text AS entry FROM migration_log AS l WHERE id > {last}"
+            f" ORDER BY id LIMIT {COPIED_AT_ONCE}"
+        ):
+            last = rows[-1]["id"]
+            entries = literal(f"[{','.join(row['entry'] for row in rows)}]")
+            came += len(
+                self.session.query(
+                    "INSERT INTO migration_log OVERRIDING SYSTEM VALUE"
+                    f" SELECT * FROM jsonb_populate_recordset(NULL::migration_log, {entries})"
+                    " ON CONFLICT (id) DO NOTHING RETURNING id"
+                )
+            )
+        self.session.execute(f"{_IDS_AHEAD}; COMMIT")
+        return came
 
 
 def as_json(counts: dict[str, Any] | None) -> str | None:

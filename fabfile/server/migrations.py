@@ -13,7 +13,7 @@ from .containers import Container
 from .database import Database
 from .migration_log import LogEntry, MigrationLog, cut_off, standing
 from .migration_state import NONE, MigrationState
-from .sql_text import literal
+from .sql_text import fill_in, literal, stage_values
 from .stage_runner import StageRunner
 
 if TYPE_CHECKING:
@@ -94,6 +94,14 @@ class Migrations(MigrationState):
             roles = checks.counts(log.session, self.settings)["roles"]
             checks.refuse_unexpected(roles, entries, self.settings)
             return self._run(log, "expand")
+
+    def add_new_role(self) -> None:
+        """Only the new role's value, with no check and no entry: for a restored database, where a
+        release that writes it is at work."""
+        file = self.folder / "expand.sql"
+        values = stage_values(self.settings, file, self.site.release, self.backup_sha256)
+        with self._session() as session:
+            session.execute(fill_in(file, values))
 
     def data(self) -> StageResult:
         """Move the rows, their map and the log entry in one transaction.

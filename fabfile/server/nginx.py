@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .. import interrupts
@@ -16,7 +17,7 @@ from ..commands import docker
 from ..commands.nginx import Version, parse_version
 from ..errors import CommandFailed, DeployError
 from ..settings import Settings
-from .connection import Server
+from .connection import Output, Server
 from .containers import Container, Containers
 
 LEAVING = "worker process is shutting down"
@@ -59,7 +60,7 @@ class Nginx:
     def version(self) -> Version:
         """Of the nginx in the container."""
         if self._version is None:
-            output = self.server.run(docker.execute(self.container.name, ["nginx", "-v"]))
+            output = self._inside(["nginx", "-v"])
             self._version = parse_version(output.stdout + output.stderr)
         return self._version
 
@@ -106,12 +107,15 @@ class Nginx:
         self.server.make_folders(folder, mode="0700")
         candidate, inside = f"{folder}/candidate.conf", f"{self.settings.nginx.config}.candidate"
         self.server.write(candidate, text)
-        name = self.container.name
-        self.server.run(docker.copy_into(candidate, name, inside))
+        container = self.container
+        if not container.running:
+            self._test("-c", inside, mounts={candidate: inside})
+            return candidate
+        self.server.run(docker.copy_into(candidate, container.name, inside))
         try:
-            self._test(name, "-c", inside)
+            self._test("-c", inside)
         finally:
-            self.server.run(docker.execute(name, ["rm", "-f", inside]), check=False)
+            self.server.run(docker.execute(container.name, ["rm", "-f", inside]), check=False)
         return candidate
 
     def put_in_place(self, text: str, keep_as: str = "") -> None:
@@ -130,7 +134,7 @@ class Nginx:
             self.server.shell(_KEEP, file.host_path, keep_as)
         self._place(file, candidate, text)
         try:
-            self._test(self.container.name)
+            self._test()
         except DeployError:
             with interrupts.masked():
                 self.server.write(candidate, old)
@@ -138,12 +142,22 @@ class Nginx:
             raise
 
     def reload(self) -> None:
-        """Ask the master to take the configuration; it says nothing of whether it did."""
-        self.server.run(docker.execute(self.container.name, ["nginx", "-s", "reload"]))
+        """Ask the master to take the configuration; it says nothing of whether it did.
+
+        A container that does not run, or restarts again and again, is started on it.
+        """
+        container = self.container
+        if container.running:
+            self.server.run(docker.execute(container.name, ["nginx", "-s", "reload"]))
+        else:
+            self.server.run(docker.restart(container.name))
 
     def leaving_workers(self) -> int:
         """How many old workers still finish what they have."""
-        lines = self.server.run(docker.processes(self.container.name)).lines
+        container = self.container
+        if not container.running:
+            return 0
+        lines = self.server.run(docker.processes(container.name)).lines
         return sum(LEAVING in line for line in lines)
 
     def wait_until_drained(self, seconds: float) -> bool:
@@ -168,9 +182,7 @@ class Nginx:
         else:
             self.server.write(file.host_path, text)
         wanted = hashlib.sha256(text.encode()).hexdigest()
-        seen = self.server.run(
-            docker.execute(self.container.name, ["sha256sum", self.settings.nginx.config])
-        ).text.split()[0]
+        seen = self._inside(["sha256sum", self.settings.nginx.config]).text.split()[0]
         if seen != wanted:
             raise DeployError(
                 f"{file.host_path} was written, but {self.container.name} still sees another file",
@@ -179,8 +191,26 @@ class Nginx:
                 next_command=f"write the file in place, or recreate {self.container.name} once",
             )
 
-    def _test(self, name: str, *options: str) -> None:
+    def _test(self, *options: str, mounts: Mapping[str, str] | None = None) -> None:
         try:
-            self.server.run(docker.execute(name, ["nginx", "-t", *options]))
+            self._inside(["nginx", "-t", *options], mounts or {})
         except CommandFailed as error:
             raise DeployError("nginx refuses the configuration", evidence=error.output) from None
+
+    def _inside(self, argv: list[str], mounts: Mapping[str, str] | None = None) -> Output:
+        """Run a program in nginx's container; where that does not run, in one just like it.
+
+        :param mounts: files of the server by their path inside, for the one just like it.
+        """
+        container = self.container
+        if container.running:
+            return self.server.run(docker.execute(container.name, argv))
+        return self.server.run(
+            docker.run_like(
+                container.name,
+                image=container.image_id,
+                network=next(iter(container.addresses), "none"),
+                argv=argv,
+                mounts=mounts or {},
+            )
+        )

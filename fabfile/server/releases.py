@@ -3,12 +3,37 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from ..commands import docker
-from ..settings import Settings
+from ..commands.compose import labels_of
+from ..settings import COLOURS, Colour, Settings
 from .connection import Server
+from .containers import COMMIT_LABEL, FORMER_LABEL
 
 STAMP = re.compile(r"\d{8}-\d{6}")
+
+
+def override_path(settings: Settings, release: str, colour: Colour) -> str:
+    """Where a release's compose override for a colour is kept."""
+    folder = f"{settings.folders.state}/releases/{release}"
+    return f"{folder}/docker-compose.{colour}.yml"
+
+
+@dataclass(frozen=True)
+class KeptRelease:
+    """A release that can be started again: its image is there, and an override of its own.
+
+    :param colour: the colour whose override it is.
+    :param override: the override's text.
+    :param former: the release that was live before it, as far as its labels say.
+    """
+
+    release: str
+    colour: Colour
+    override: str
+    commit: str
+    former: str
 
 
 class Releases:
@@ -23,6 +48,21 @@ class Releases:
         lines = self.server.run(docker.list_images(self.settings.app.image)).lines
         tags = (line.split("\t")[0] for line in lines)
         return sorted((tag for tag in tags if STAMP.fullmatch(tag)), reverse=True)
+
+    def startable(self, release: str, prefer: Colour) -> KeptRelease | None:
+        """A release with its image and a kept override; None where one of them is gone.
+
+        :param prefer: the colour whose override is taken if both are there.
+        """
+        if release not in self.kept():
+            return None
+        for colour in sorted(COLOURS, key=lambda colour: colour != prefer):
+            text = self.server.read(override_path(self.settings, release, colour))
+            if text:
+                labels = labels_of(text)
+                commit, former = labels.get(COMMIT_LABEL, ""), labels.get(FORMER_LABEL, "")
+                return KeptRelease(release, colour, text, commit, former)
+        return None
 
     def remove(self, release: str) -> None:
         """Take a release's tag and folder away; an image that a container uses stays."""

@@ -26,7 +26,9 @@ SELECT schemaname || '.' || relname AS name,
 _STATE = """
 SELECT pg_export_snapshot() AS id, pg_current_wal_lsn()::text AS lsn,
        pg_database_size(current_database()) AS size,
-       split_part(current_setting('server_version'), ' ', 1) AS version
+       split_part(current_setting('server_version'), ' ', 1) AS version,
+       to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS began,
+       (SELECT oid::bigint FROM pg_database WHERE datname = current_database()) AS oid
 """
 
 
@@ -35,6 +37,8 @@ class Snapshot:
     """What the database held at one moment.
 
     :param id: for `pg_dump --snapshot`, while the snapshot's transaction is open.
+    :param began: its transaction's beginning, by the database's clock, in UTC.
+    :param oid: the database's number: after a restore another database has its name.
     :param activity: rows inserted, updated and deleted in each table since its statistics began.
     """
 
@@ -42,6 +46,8 @@ class Snapshot:
     lsn: str
     size: int
     version: str
+    began: str
+    oid: int
     counts: dict[str, int]
     roles: dict[str, int]
     sessions: int
@@ -59,7 +65,7 @@ def taken(database: Database, release: str, *, idle_limit: float) -> Iterator[Sn
         session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         state = session.query(_STATE)[0]
         counted = checks.counts(session, database.settings)
-        activity = {row.pop("name"): row for row in session.query(_ACTIVITY)}
+        activity = table_activity(session)
         yield Snapshot(
             **state,
             counts=table_counts(session),
@@ -80,3 +86,8 @@ def table_counts(session: Session) -> dict[str, int]:
     if not counts:
         return {}
     return {row["name"]: row["number"] for row in session.query(" UNION ALL ".join(counts))}
+
+
+def table_activity(session: Session) -> dict[str, dict[str, int]]:
+    """Rows inserted, updated and deleted in each `schema.table` since its statistics began."""
+    return {row.pop("name"): row for row in session.query(_ACTIVITY)}

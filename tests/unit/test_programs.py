@@ -69,11 +69,20 @@ def test_a_bad_environment_setting_is_refused_under_both() -> None:
         assert "DEPLOY_LIMITS__RESPONSE: no such setting" in done.stderr
 
 
-@pytest.mark.parametrize("option", ["--full", "--to=20240828-143000"])
-def test_what_is_not_built_yet_says_so(option: str) -> None:
-    done = program("invoke", "rollback", option, seconds=20)
-    assert done.returncode == 2
-    assert "is not built yet" in done.stderr
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["rollback", "--to=yesterday"], "--to is 'yesterday'; allowed: a release"),
+        (["rollback", "--full", "--app-only"], "--app-only and --full exclude each other"),
+        (["rollback", "--keep-new-rows"], "--keep-new-rows is for --full"),
+        (["lock.release"], "a reason is needed"),
+    ],
+)
+def test_a_wrong_use_is_one_line_and_contacts_nothing(options: list[str], words: str) -> None:
+    done = program("invoke", *options, seconds=20)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert words in done.stderr
+    assert "Unable to connect" not in done.stderr
 
 
 def test_a_folder_that_is_not_the_sites_is_refused_before_anything_is_contacted() -> None:

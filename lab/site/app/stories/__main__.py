@@ -18,6 +18,7 @@ def main() -> None:
     faults = Faults()
     if faults.crashes_at_start():
         sys.exit("Error: cannot start: broken on purpose: crash-at-start")
+    ballast = faults.take_memory()
     service = Service(int(os.environ.get("PORT", "3000")), Site(Database(faults), faults))
 
     def stop(number: int, frame: object) -> None:
@@ -26,7 +27,8 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    print(f"release {RELEASE} listens on port {service.server_port}", flush=True)
+    held = f", holding {len(ballast)} bytes" if ballast else ""
+    print(f"release {RELEASE} listens on port {service.server_port}{held}", flush=True)
     service.serve_forever(poll_interval=0.1)
     # The thread that stops ends the process once everything is answered.
     signal.pause()

@@ -8,6 +8,13 @@ from pathlib import Path
 
 FILE = Path(__file__).resolve().parent.parent / "faults"
 _STARTED = time.monotonic()
+# Faults of single paths, each a 500.
+BROKEN_PATHS = {
+    "login-broken": ("/login", "/api/auth/signin"),
+    "home-broken": ("/",),
+    "signin-broken": ("/api/auth/signin",),
+    "roles-broken": ("/api/roles",),
+}
 
 
 def uptime() -> float:
@@ -43,6 +50,10 @@ class Faults:
         """Whether the app is to end before it listens."""
         return self.value("crash-at-start") is not None
 
+    def take_memory(self) -> bytes:
+        """As many megabytes as it is to hold on to, for as long as the caller does."""
+        return b"x" * int((self.value("memory") or 0) * 1_000_000)
+
     def database_is_away(self) -> bool:
         """Whether to behave as if no database could be reached."""
         return self.value("no-database") is not None
@@ -62,8 +73,9 @@ class Faults:
             time.sleep(min(seconds, 30))
         if self.value("page-500") is not None:
             return "broken on purpose: page-500"
-        if self.value("login-broken") is not None and path in ("/login", "/api/auth/signin"):
-            return "broken on purpose: login-broken"
+        for fault, paths in BROKEN_PATHS.items():
+            if self.value(fault) is not None and path in paths:
+                return f"broken on purpose: {fault}"
         percent = self.value("fails-some")
         if percent is not None and random.random() * 100 < percent:
             return "broken on purpose: fails-some"

@@ -1,0 +1,79 @@
+"""04-rollback.sh --full: the database as its backup has it, then the application."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..server.containers import Container
+from ..server.kept import kept_by
+from ..server.ledger import CutOff
+from ..site import Site
+from .phase import Step
+from .restore import NOT_RESTORABLE, DatabaseRestore
+from .rollback import ROLES_STAY, Rollback
+
+
+class FullRollback(DatabaseRestore):
+    """Everything that takes time happens beside the site; then swap, and switch, at once.
+
+    :param to: the release to go to; empty: the one that was live before.
+    :param dead: the run that was cut off; if it was a full rollback, what it has done is not
+        done again.
+    :param arrived: it had taken the visitors back already.
+    """
+
+    name = "rollback --full"
+    script = "04-rollback.sh"
+    criteria = (*DatabaseRestore.criteria, *Rollback.criteria)
+    triggers = (*DatabaseRestore.triggers, *Rollback.triggers)
+
+    def __init__(
+        self,
+        site: Site,
+        to: str = "",
+        *,
+        yes: bool = False,
+        keep_new_rows: bool = False,
+        dead: CutOff | None = None,
+        arrived: bool = False,
+    ) -> None:
+        super().__init__(site, yes=yes, keep_new_rows=keep_new_rows)
+        self.dead = dead if dead and dead.task == self.name else None
+        self.app = Rollback(site, to, finish=arrived)
+
+    def steps(self) -> Sequence[Step]:
+        app = self.app
+        if self.dead and kept_by(self.site.database, self.dead.release):
+            *_, log = self.swapping
+            return (Step("take it up after the swap", self.take_up), log, *app.steps())
+        return (
+            Step("see what is live, and what was before it", app.look),
+            Step("choose the backup, and verify it", self.choose),
+            Step("what would be lost", self.show_losses),
+            *app.before,
+            *self.beside,
+            *self.swapping,
+            Step("move the roles back", app.rows_back, trigger=ROLES_STAY),
+            app.move,
+            *app.after,
+        )
+
+    @property
+    def state(self) -> str:
+        return self.app.state
+
+    def readers(self) -> list[Container]:
+        """The release that visitors are leaving writes until they have left."""
+        return [self.app.live.container, self.app.former.container]
+
+    def take_up(self) -> None:
+        """The databases are swapped; the log and the application are left to do."""
+        assert self.dead
+        self.kept = kept_by(self.site.database, self.dead.release)
+        began = self.dead.last("restoring")
+        self.backup = self.site.backups.find(began.detail["backup"] if began else self._latest())
+        self.console.detail(f"{self.backup.name} is live already; kept: {self.kept}")
+
+    def summary(self) -> list[str]:
+        """Both summaries; every line was seen in this run."""
+        return [*super().summary(), "", *self.app.summary()]

@@ -1,0 +1,284 @@
+"""A backup as a database of its own beside the live one, and the two swapped by name."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from typing import ClassVar
+
+from ..errors import DeployError
+from ..report.columns import columns
+from ..server.backup import Backup
+from ..server.containers import Container
+from ..server.kept import kept_databases
+from ..server.loss import TableLoss
+from ..server.migration_log import MigrationLog
+from ..server.migrations import Migrations
+from ..server.new_rows import NewRows
+from ..server.numbers import keep_numbers
+from ..server.restore import Restore
+from ..server.swap import swap_back
+from ..site import Site
+from .phase import Phase, Step
+
+NOT_RESTORABLE = "the backup cannot be restored, or is not what its manifest says"
+NOT_SWAPPED = "the databases cannot be swapped"
+
+
+class DatabaseRestore(Phase):
+    """`restore NAME`: the live database is kept under another name; nothing is restored over.
+
+    :param name: of the backup; empty: the one that was made before the live release migrated.
+    :param yes: do not ask.
+    :param keep_new_rows: carry over what was inserted since the backup.
+    """
+
+    name = "restore"
+    script = "04-rollback.sh"
+    criteria: ClassVar[tuple[str, ...]] = (
+        "the restored database has the rows that the backup's manifest counts",
+        "the database that was live is kept, and named",
+    )
+    triggers: ClassVar[tuple[str, ...]] = (NOT_RESTORABLE, NOT_SWAPPED)
+
+    # Set by the steps, in their order.
+    backup: Backup
+
+    def __init__(
+        self, site: Site, backup_name: str = "", *, yes: bool = False, keep_new_rows: bool = False
+    ) -> None:
+        super().__init__(site)
+        self.backup_name = backup_name
+        self.yes = yes
+        self.keep_new_rows = keep_new_rows
+        self.candidate = self.kept = ""
+        self.carried = 0
+
+    def steps(self) -> Sequence[Step]:
+        return (
+            Step("choose the backup, and verify it", self.choose),
+            Step("what would be lost", self.show_losses),
+            *self.beside,
+            *self.swapping,
+        )
+
+    @property
+    def beside(self) -> tuple[Step, ...]:
+        """What the live database does not notice."""
+        return (
+            Step("dump the database as it is", self.dump),
+            Step(
+                "restore into a new database, and compare",
+                self.build,
+                self.drop,
+                trigger=NOT_RESTORABLE,
+            ),
+            Step("make it fit for the releases that run", self.fit, trigger=NOT_RESTORABLE),
+        )
+
+    @property
+    def swapping(self) -> tuple[Step, ...]:
+        """The swap, and what belongs to it."""
+        rows = Step("carry over the rows inserted since", self.carry_over)
+        return (
+            Step("swap the two by name", self.swap, self.swap_back, NOT_SWAPPED),
+            *([rows] if self.keep_new_rows else []),
+            Step("carry over the migration log: ROLLED_BACK", self.log),
+        )
+
+    @property
+    def state(self) -> str:
+        return "the database that was live is live, as before"
+
+    def choose(self) -> None:
+        self.backup = backup = self.site.backups.find(self.backup_name or self._latest())
+        self.site.backups.verify(backup)
+        self.restore = Restore(self.site, backup)
+        self.site.log("restoring", backup=backup.name)
+        rows = sum(backup.counts.values())
+        self.console.detail(f"{backup.name}, made {backup.time}: {rows:,} rows, read to its end")
+
+    def _latest(self) -> str:
+        """The backup before the live release's migration, else the newest before any."""
+        live = self.site.live.read().release
+        target = self.site.backups.look().rollback_target(live)
+        if target is None:
+            raise DeployError(
+                "there is no backup from before a migration",
+                state=self.state,
+                next_command="fab backups, then fab restore NAME",
+            )
+        return target.name
+
+    def show_losses(self) -> None:
+        """:raises DeployError: nobody said yes."""
+        self._tell_losses()
+        if self.yes:
+            return
+        answer = self.console.ask("Go back to this backup?")
+        if answer:
+            return
+        why = "not confirmed" if answer is False else "it asks for yes, and there is no terminal"
+        raise DeployError(
+            f"{why}: nothing was changed",
+            state=self.state,
+            next_command="the same with --yes; with --keep-new-rows the inserted rows stay",
+        )
+
+    def _tell_losses(self) -> None:
+        losses = self.restore.losses()
+        if not losses:
+            self.console.detail(f"nothing: no row has changed since {self.backup.time}")
+            return
+        head = ("table", "in the backup", "now", "inserted", "updated", "deleted")
+        self.console.detail(f"changed since {self.backup.time}:")
+        columns(self.console, head, map(_told, losses), right=head[1:])
+        stay = "inserted rows are carried over; the rest" if self.keep_new_rows else "all of it"
+        self.console.detail(f"{stay} stays in the database that is kept")
+
+    def dump(self) -> None:
+        """One more copy; the kept database is the first, so a damaged one stops nothing."""
+        try:
+            made = self.site.backups.create("before-restore", self.site.release, files=False)
+        except DeployError as error:
+            self.console.warn(f"no dump: {error.reason}; the database itself is kept")
+        else:
+            self.console.detail(f"{made.folder}, verified")
+
+    def build(self) -> None:
+        self.candidate = self.restore.build()
+        self.console.detail(f"{self.candidate}: every table has the rows that the manifest counts")
+
+    def drop(self) -> str:
+        if self.candidate and not self.kept:
+            self.restore.drop(self.candidate)
+        return ""  # nobody has seen it
+
+    def readers(self) -> list[Container]:
+        """Whose releases must be able to live with the restored database."""
+        return [self.site.live.read().container]
+
+    def fit(self) -> None:
+        migrations = Migrations(self.site, on=self.site.database.other(self.candidate))
+        if not migrations.wanted:
+            return
+        # What is logged here must not take the numbers of what the live one has logged since.
+        keep_numbers(self.site.database, self.site.database.other(self.candidate))
+        if any(map(migrations.can_read, self.readers())):
+            migrations.add_new_role()  # one that writes it may go on doing so
+        for reader in self.readers():
+            if moved := migrations.make_readable_for(reader):
+                self.console.detail(f"for {reader.name}: {moved}")
+
+    def swap(self) -> None:
+        self.kept = self.restore.swap(self.candidate)
+        self.site.log("swapped", kept=self.kept, backup=self.backup.name)
+        self.console.detail(f"the database that was live is kept as {self.kept}, read-only")
+
+    def swap_back(self) -> str:
+        if not self.kept:
+            return ""
+        other = swap_back(self.site, self.kept)
+        self.site.log("swapped-back", kept=other)
+        return f"the database that was live is live again; the restored one is kept as {other}"
+
+    def carry_over(self) -> None:
+        for row in NewRows(self.site, self.backup, self.kept).carry_over():
+            self.carried += row.carried
+            say = self.console.detail if row.carried else self.console.warn
+            say(str(row))
+        self.console.detail(f"{self.carried:,} rows carried over")
+
+    def log(self) -> None:
+        """The restore has rewound the log; what happened since is history too."""
+        migrations = Migrations(self.site)
+        if not migrations.wanted:
+            return
+        with contextlib.ExitStack() as stack:
+            kept = self.site.database.other(self.kept).session(self.site.release)
+            there = stack.enter_context(self.site.database.session(self.site.release))
+            log = MigrationLog(there, migrations.folder.name)
+            log.take_over(stack.enter_context(kept))
+            log.add(
+                "all",
+                "ROLLED_BACK",
+                self.site.release,
+                backup_sha256=self.backup.sha256,
+                detail=f"restored {self.backup.name}; kept {self.kept}",
+            )
+
+    def summary(self) -> list[str]:
+        """What is live now; every line was seen in this run."""
+        roles = self.site.database.role_counts()
+        each = ", ".join(f"{count} {role}" for role, count in sorted(roles.items()))
+        return [
+            "Restore Summary:",
+            f"• Database: as in {self.backup.name}, made {self.backup.time}",
+            f"• Total users: {sum(roles.values())} ({each})",
+            *([f"• Rows inserted since: {self.carried:,} kept"] if self.keep_new_rows else []),
+            f"• The one that was live: {self.kept}, read-only; back with: fab restore --undo",
+        ]
+
+
+class UndoRestore(Phase):
+    """`restore --undo`: the database that a restore kept is live again; the other is kept.
+
+    :param kept: its name; empty: the last that was kept.
+    """
+
+    name = "restore --undo"
+    script = "04-rollback.sh"
+    criteria = ("the database that was kept is live again", "the other one is kept, and named")
+    triggers = (NOT_SWAPPED,)
+
+    def __init__(self, site: Site, kept: str = "") -> None:
+        super().__init__(site)
+        self.kept, self.other = kept, ""
+
+    def steps(self) -> Sequence[Step]:
+        return (
+            Step("choose the kept database", self.choose),
+            Step("make it fit for the release that runs", self.fit),
+            Step("swap the two by name", self.swap, trigger=NOT_SWAPPED),
+        )
+
+    def choose(self) -> None:
+        there = kept_databases(self.site.database)
+        names = [kept.name for kept in there]
+        if not names or (self.kept and self.kept not in names):
+            raise DeployError(
+                f"no kept database {self.kept}".rstrip() if names else "no database is kept",
+                evidence="\n".join(names),
+                state="nothing was changed",
+                next_command="fab restore NAME --undo, one of these" if names else "fab backups",
+            )
+        self.kept = self.kept or names[-1]
+        self.console.detail(self.kept)
+
+    def fit(self) -> None:
+        """Roles go back before the release that runs meets one that it cannot read."""
+        live = self.site.live.read().container
+        kept = self.site.database.other(self.kept, writable=True)
+        if moved := Migrations(self.site, on=kept).make_readable_for(live):
+            self.console.detail(f"for {live.name}: {moved}")
+
+    def swap(self) -> None:
+        self.other = swap_back(self.site, self.kept)
+        self.site.log("swapped-back", restored=self.kept, kept=self.other)
+
+    def summary(self) -> list[str]:
+        """What is live now."""
+        roles = self.site.database.role_counts()
+        each = ", ".join(f"{count} {role}" for role, count in sorted(roles.items()))
+        return [
+            "Restore undone:",
+            f"• Database: {self.kept} is live again",
+            f"• Total users: {sum(roles.values())} ({each})",
+            f"• The one that was live: {self.other}, read-only; back with: fab restore --undo",
+        ]
+
+
+def _told(loss: TableLoss) -> tuple[str, ...]:
+    changed = (loss.inserted, loss.updated, loss.deleted)
+    told = ("not known" if number is None else f"{number:,}" for number in changed)
+    return (loss.table, f"{loss.in_backup:,}", f"{loss.now:,}", *told)

@@ -1,0 +1,175 @@
+"""The operator's process is killed, or its connection cut, at every step.
+
+Visitors must not notice, and whatever is typed next must lead to a whole state. Each step dies
+once, in turn in its middle or at its end, and in turn a deploy or a rollback comes next;
+`ALL_DEATHS=1` kills each step in both ways before each of the two.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import product
+
+import pytest
+
+from lab import server as lab_server
+from lab.load import Load
+from lab.load_result import LoadResult
+from tests.lab.conftest import Fab
+from tests.lab.dying import steps_of
+from tests.programs import NOWHERE, ROOT, Done
+
+QUICK = "--set=deploy.watch_seconds=0"
+NEXT = {"deploy": ("deploy", QUICK), "rollback": ("rollback",)}
+
+# What a whole state looks like on the server, one fact a line.
+LOOK = r"""
+cd /home/ubuntu
+echo lock $(ls 1001-stories-deploy/lock 2>/dev/null)
+echo running $(docker ps --filter name=^1001-stories --format '{{.Names}}' | sort)
+echo stopped $(docker ps -a --filter name=^1001-stories --filter status=exited \
+    --filter status=created --filter status=dead --format '{{.Names}}')
+echo one-off $(docker ps -aq --filter label=com.docker.compose.oneoff=True) \
+    $(docker ps -aq --filter status=created)
+echo config $(head -n 1 1001-stories/nginx/nginx.conf | grep -o 'colour=.*release=[^ ]*')
+echo nginx $(docker exec 1001-stories-nginx nginx -t 2>&1 | grep -c successful)
+echo candidate $(docker exec 1001-stories-nginx ls /etc/nginx | grep candidate)
+echo unwritten $(find 1001-stories-deploy 1001-stories 1001-stories-backups \
+    -name '*.new' ! -name 'lock*' -o -name '*.partial')
+for backup in 1001-stories-backups/*/; do
+  [ -e "$backup/manifest.json" ] || echo unfinished $backup
+done
+for folder in 1001-stories-deploy/releases/*/; do
+  docker image inspect 1001stories:$(basename $folder) >/dev/null 2>&1 || echo orphan $folder
+done
+"""
+DATABASES = "SELECT datname FROM pg_database WHERE NOT datistemplate ORDER BY 1"
+
+
+def _deaths(task: str) -> list[tuple[int, str, str]]:
+    """Step, position and what comes next."""
+    count = len(steps_of(task))
+    every = product(range(count), ("mid", "after"), NEXT)
+    if os.environ.get("ALL_DEATHS"):
+        return list(every)
+    return [
+        (step, ("mid", "after")[step % 2], ("deploy", "rollback")[step // 2 % 2])
+        for step in range(count)
+    ]
+
+
+def _named(task: str) -> list[object]:
+    titles = [f"{phase.name}: {title}" for phase, _, title in steps_of(task)]
+    return [
+        pytest.param(step, position, then, id=f"{titles[step]}, {position}, then {then}")
+        for step, position, then in _deaths(task)
+    ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def visitors(lab: None) -> Iterator[Load]:
+    """Visitors all the while, from plain production on."""
+    lab_server.reset()
+    load = Load(rate=40, most_seconds=3600).start()
+    yield load
+    print(load.stop())
+
+
+@pytest.fixture
+def live_release(fab: Fab) -> None:
+    """A release of ours is live, and one was before it."""
+    if not _former():
+        done = fab("deploy", QUICK)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(("step", "position", "then"), _named("deploy"))
+def test_a_deploy_dies(
+    step: int, position: str, then: str, fab: Fab, visitors: Load, live_release: None
+) -> None:
+    before = visitors.snapshot()
+    _die("deploy", step, position)
+    _whole_after(fab(*NEXT[then]), before, visitors)
+
+
+@pytest.mark.parametrize(("step", "position", "then"), _named("rollback"))
+def test_a_rollback_dies(
+    step: int, position: str, then: str, fab: Fab, visitors: Load, live_release: None
+) -> None:
+    before = visitors.snapshot()
+    _die("rollback", step, position)
+    _whole_after(fab(*NEXT[then]), before, visitors)
+
+
+@pytest.mark.parametrize(("step", "position", "then"), _named("full"))
+def test_a_full_rollback_dies(
+    step: int, position: str, then: str, fab: Fab, visitors: Load, live_release: None
+) -> None:
+    before = visitors.snapshot()
+    _die("full", step, position)
+    _whole_after(fab(*NEXT[then]), before, visitors, swapped=True)
+    lab_server.psql(f"SELECT 1; {_drop_kept()}")
+
+
+def _die(task: str, step: int, position: str) -> None:
+    argv = [sys.executable, "-m", "tests.lab.dying", task, str(step), position]
+    done = subprocess.run(
+        argv,
+        cwd=ROOT,
+        env={**os.environ, **NOWHERE},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == -9, f"{done.returncode}\n{done.stdout}{done.stderr}"
+
+
+def _whole_after(done: Done, before: LoadResult, visitors: Load, *, swapped: bool = False) -> None:
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "took over the lock of a dead run" in done.stdout
+    now = visitors.snapshot()
+    failures = [f for f in now.failures if f.at > before.seconds]
+    if not swapped:  # who was at work in the moment of the swap may have to ask again
+        assert (now.failed, now.resent) == (before.failed, before.resent), failures
+    facts = _facts()
+    live, release = facts["config"].split()
+    colour = live.removeprefix("colour=")
+    other = "green" if colour == "blue" else "blue"
+    assert facts["lock"] == ""
+    assert facts["running"].split() == sorted(
+        ["1001-stories-db", "1001-stories-nginx", f"1001-stories-app-{colour}"]
+    )
+    assert facts["stopped"] in ("", f"1001-stories-app-{other}")
+    assert facts["one-off"] == facts["candidate"] == facts["unwritten"] == ""
+    assert facts["nginx"] == "1"
+    assert not {"unfinished", "orphan"} & set(facts), facts
+    assert release.removeprefix("release=") == _label(f"1001-stories-app-{colour}", "release")
+    names = lab_server.psql(DATABASES).split()
+    assert [name for name in names if "_kept_" not in name] == ["postgres", "stories"]
+    assert lab_server.run("curl -sk https://127.0.0.1/api/roles").stdout.startswith('{"')
+
+
+def _facts() -> dict[str, str]:
+    lines = lab_server.run(LOOK, check=False).stdout.splitlines()
+    return {line.partition(" ")[0]: line.partition(" ")[2].strip() for line in lines}
+
+
+def _former() -> str:
+    colour = _facts()["config"].partition("=")[2].partition(" ")[0]
+    return _label(f"1001-stories-app-{colour}", "former")
+
+
+def _label(container: str, name: str) -> str:
+    seen = lab_server.run(["docker", "inspect", container], check=False).stdout or "[]"
+    labels = [entry["Config"]["Labels"] for entry in json.loads(seen)]
+    return str(labels[0].get(f"deploy.{name}", "")) if labels else ""
+
+
+def _drop_kept() -> str:
+    names = [name for name in lab_server.psql(DATABASES).split() if "_kept_" in name]
+    return "; ".join(f"DROP DATABASE {name} WITH (FORCE)" for name in names)
