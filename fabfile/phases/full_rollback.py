@@ -9,7 +9,7 @@ from ..server.kept import kept_by
 from ..server.ledger import CutOff
 from ..site import Site
 from .phase import Step
-from .restore import NOT_RESTORABLE, DatabaseRestore
+from .restore import DatabaseRestore
 from .rollback import ROLES_STAY, Rollback
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -255,13 +256,13 @@ class Lock:
         )
 
     def release(self) -> None:
-        """Give the lock back, if it is still ours."""
+        """Give the lock back, if it is still ours; without a connection it is taken over later."""
         if not self.owner:
             return
         self._stop.set()
         if self._beating:
             self._beating.join(timeout=5)
-        with interrupts.masked():
+        with interrupts.masked(), contextlib.suppress(DeployError):
             self.server.shell(_DROP, self.path, self.owner.token, check=False)
         self.owner = None
 

@@ -1,8 +1,9 @@
-"""An operator that is killed at a step: `python -m tests.lab.dying TASK STEP mid|after`.
+"""An operator that is cut off at a step: `python -m tests.lab.dying TASK STEP mid|after|away`.
 
-Runs a task as the programs do, and sends itself SIGKILL: after the first command that the step
-sends to the server, or once the step is done. The steps are the code's own, so a new one is
-covered by itself.
+Runs a task and sends itself SIGKILL: `mid`, after the first command that the step sends to the
+server, or `after` the step is done. `away`: there the connection is cut and stays so; the operator
+lives. `python -m tests.lab.dying TASK all cut` cuts the connection once in every step, and lets it
+come again. The steps are the code's own, so a new one is covered by itself.
 """
 
 from __future__ import annotations
@@ -10,10 +11,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
+from fabfile.errors import DeployError
 from fabfile.phases import deploy
 from fabfile.phases.assess import Assess
 from fabfile.phases.blue_green import BlueGreen
@@ -26,6 +31,7 @@ from fabfile.report.console import Console
 from fabfile.server.connection import Server
 from fabfile.settings import load
 from fabfile.site import Site
+from lab import server as lab_server
 
 # What each task runs, in its order.
 PHASES: dict[str, tuple[type[Phase], ...]] = {
@@ -53,45 +59,83 @@ def _steps(task: str) -> Iterator[tuple[type[Phase], int, str]]:
             yield phase, number, step.title.replace(site.release, "RELEASE")
 
 
-def _deadly(phase: type[Phase], number: int, position: str) -> None:
-    """Make one step of a phase end this process."""
+def _at(phase: type[Phase], number: int | None, happens: Callable[[Step], None]) -> None:
+    """Let something else than its own act happen in a phase's step; None: in each."""
     original: Callable[[Phase], Sequence[Step]] = phase.steps
 
     def steps(self: Phase) -> Sequence[Step]:
-        listed = list(original(self))
-        step = listed[number]
-
-        def act() -> None:
-            if position == "mid":
-                _die_after_a_command()
-            step.act()
-            os.kill(os.getpid(), signal.SIGKILL)
-
-        listed[number] = replace(step, act=act)
-        return listed
+        return [
+            replace(step, act=partial(happens, step)) if number in (None, place) else step
+            for place, step in enumerate(original(self))
+        ]
 
     phase.steps = steps  # type: ignore[method-assign]
 
 
-def _die_after_a_command() -> None:
+def _after_a_command(happens: Callable[[], None]) -> None:
+    """Let something happen once, when the next command on the server has been run."""
     original = Server.run
 
     def run(self: Server, *arguments: Any, **options: Any) -> Any:
-        original(self, *arguments, **options)
-        os.kill(os.getpid(), signal.SIGKILL)
+        output = original(self, *arguments, **options)
+        if threading.current_thread() is threading.main_thread():
+            Server.run = original  # type: ignore[method-assign]
+            happens()
+        return output
 
     Server.run = run  # type: ignore[method-assign]
 
 
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _die_mid(step: Step) -> None:
+    _after_a_command(_die)
+    step.act()
+    _die()
+
+
+def _die_after(step: Step) -> None:
+    step.act()
+    _die()
+
+
+def _cut(step: Step) -> None:
+    _after_a_command(lambda: _end_sessions(""))
+    step.act()
+
+
+def _cut_for_good(step: Step) -> None:
+    _end_sessions("mv .ssh/authorized_keys .ssh/away;")
+    step.act()
+
+
+def _end_sessions(before: str) -> None:
+    """As a network does that is gone: no good-bye, from outside of what is under test."""
+    lab_server.run(f"{before} pkill -KILL -f '^sshd-session' || true", user="root")
+    time.sleep(0.05)
+
+
+HAPPENS = {"mid": _die_mid, "after": _die_after, "cut": _cut, "away": _cut_for_good}
+
+
 def main(task: str, number: str, position: str) -> None:
-    """Run until the step, and die."""
+    """Run the task with what is to happen in it."""
     from tests.lab.conftest import lab_settings
 
-    phase, index, _ = steps_of(task)[int(number)]
-    _deadly(phase, index, position)
+    if number == "all":
+        for phase in PHASES[task]:
+            _at(phase, None, HAPPENS[position])
+    else:
+        phase, index, _ = steps_of(task)[int(number)]
+        _at(phase, index, HAPPENS[position])
     settings = lab_settings("deploy.watch_seconds=0")
-    RUN[task](Site(settings, Server(settings), Console()))
-    sys.exit("it was to die, and is alive")
+    try:
+        RUN[task](Site(settings, Server(settings), Console()))
+    except DeployError as error:
+        Console().failure(error)
+        sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -47,6 +48,7 @@ for folder in 1001-stories-deploy/releases/*/; do
   docker image inspect 1001stories:$(basename $folder) >/dev/null 2>&1 || echo orphan $folder
 done
 """
+LAST_ENTRY = "tail -n 1 1001-stories-deploy/ledger.jsonl"
 DATABASES = "SELECT datname FROM pg_database WHERE NOT datistemplate ORDER BY 1"
 
 
@@ -116,22 +118,32 @@ def test_a_full_rollback_dies(
 
 
 def _die(task: str, step: int, position: str) -> None:
-    argv = [sys.executable, "-m", "tests.lab.dying", task, str(step), position]
-    done = subprocess.run(
-        argv,
+    done = _operator(task, str(step), position)
+    assert done.returncode == -9, f"{done.returncode}\n{done.stdout}{done.stderr}"
+
+
+def _operator(*what: str) -> Done:
+    return subprocess.run(
+        [sys.executable, "-m", "tests.lab.dying", *what],
         cwd=ROOT,
         env={**os.environ, **NOWHERE},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         check=False,
     )
-    assert done.returncode == -9, f"{done.returncode}\n{done.stdout}{done.stderr}"
 
 
-def _whole_after(done: Done, before: LoadResult, visitors: Load, *, swapped: bool = False) -> None:
+def _whole_after(
+    done: Done,
+    before: LoadResult,
+    visitors: Load,
+    *,
+    swapped: bool = False,
+    taken_over: bool = True,
+) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "took over the lock of a dead run" in done.stdout
+    assert "took over the lock of a dead run" in done.stdout or not taken_over
     now = visitors.snapshot()
     failures = [f for f in now.failures if f.at > before.seconds]
     if not swapped:  # who was at work in the moment of the swap may have to ask again
@@ -173,3 +185,72 @@ def _label(container: str, name: str) -> str:
 def _drop_kept() -> str:
     names = [name for name in lab_server.psql(DATABASES).split() if "_kept_" in name]
     return "; ".join(f"DROP DATABASE {name} WITH (FORCE)" for name in names)
+
+
+# -- a connection that is cut ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("task", ["deploy", "rollback", "full"])
+def test_a_connection_that_is_cut_in_every_step_comes_again(
+    task: str, visitors: Load, live_release: None
+) -> None:
+    before = visitors.snapshot()
+    done = _operator(task, "all", "cut")
+    _whole_after(done, before, visitors, swapped=task == "full", taken_over=False)
+
+
+@pytest.mark.parametrize(
+    ("task", "title", "then"),
+    [
+        ("deploy", "start the idle colour", "rollback"),
+        ("deploy", "let old nginx workers finish", "deploy"),
+        ("deploy", "stop the former colour", "rollback"),
+        ("rollback", "let old nginx workers finish", "deploy"),
+        ("full", "carry over the migration log", "rollback"),
+    ],
+)
+def test_a_connection_that_stays_away_leaves_the_site_up(
+    task: str, title: str, then: str, fab: Fab, visitors: Load, live_release: None
+) -> None:
+    before = visitors.snapshot()
+    number = next(n for n, (_, _, name) in enumerate(steps_of(task)) if name.startswith(title))
+    try:
+        done = _operator(task, str(number), "away")
+    finally:
+        lab_server.run("mv .ssh/away .ssh/authorized_keys", user="root")
+    assert done.returncode in (1, 4), done.stdout + done.stderr
+    assert "refused the sign-in" in done.stderr
+    assert "Traceback" not in done.stderr
+    _whole_after(fab(*NEXT[then]), before, visitors, swapped=task == "full")
+
+
+# -- going on with it --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("title", "skipped"),
+    [
+        ("verified backup", ()),
+        ("build", ("build 1001stories", "get the code onto the server")),
+        ("switch visitors", ("build 1001stories", "start the idle colour")),
+        ("stop the former colour", ("build 1001stories", "start the idle colour")),
+        ("Performance", ("build 1001stories", "start the idle colour")),
+    ],
+)
+def test_a_deploy_that_died_is_resumed(
+    title: str, skipped: tuple[str, ...], fab: Fab, visitors: Load, live_release: None
+) -> None:
+    before = visitors.snapshot()
+    number = next(n for n, (_, _, name) in enumerate(steps_of("deploy")) if name.startswith(title))
+    _die("deploy", number, "after")
+    [release] = re.findall(r'"release": "(\S+)"', lab_server.run(LAST_ENTRY).stdout)
+    assert fab("assess").returncode == 0, "what only reads changes nothing of it"
+    done = fab("deploy", "--resume", QUICK)
+    _whole_after(done, before, visitors, taken_over=False)
+    assert f"resuming release {release}" in done.stdout
+    assert f"release={release}" in _facts()["config"]
+    for step in skipped:
+        assert step not in done.stdout
+    again = fab("deploy", "--resume")
+    assert again.returncode == 1
+    assert "there is nothing to resume" in again.stderr
