@@ -6,6 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 TARGET   ?=
 SETTINGS ?=
+OPTIONS  ?=
 FAB    := $(BIN)/fab $(if $(SETTINGS),-f $(SETTINGS)) $(if $(TARGET),-H $(TARGET))
 
 .PHONY: help demo test bench unit lab-test lint lab lab-down packages \
@@ -44,24 +45,24 @@ lab-down: $(READY) ## Remove the lab's server
 packages: ## Install the Debian packages that are missing
 	@sh lab/install-packages.sh
 
-# The numbered scripts: make deploy TARGET=ubuntu@host [SETTINGS=file]
+# The numbered scripts: make deploy TARGET=ubuntu@host [SETTINGS=file] [OPTIONS='--full --yes']
 assess: $(READY) ## 01 Check the site and back it up
-	$(FAB) assess-infrastructure
+	$(FAB) assess-infrastructure $(OPTIONS)
 
 migrate: $(READY) ## 02 Migrate the database
-	$(FAB) run-migration
+	$(FAB) run-migration $(OPTIONS)
 
 blue-green: $(READY) ## 03 Start the new release and switch visitors to it
-	$(FAB) blue-green-deploy
+	$(FAB) blue-green-deploy $(OPTIONS)
 
 rollback: $(READY) ## 04 Take visitors back to the former release
-	$(FAB) rollback
+	$(FAB) rollback $(OPTIONS)
 
 validate: $(READY) ## 05 Check everything; a critical failure rolls back
-	$(FAB) validate-deployment
+	$(FAB) validate-deployment $(OPTIONS)
 
 deploy: $(READY) ## 01, 02, 03 and 05, measured from the first to the last
-	$(FAB) deploy
+	$(FAB) deploy $(OPTIONS)
 
 chain: $(READY) ## The same four as single tasks over one connection
 	$(FAB) assess migrate blue-green validate

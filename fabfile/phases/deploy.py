@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from ..errors import DeployError, LockLost, NeedsPerson, TakenBack, ValidationFailed
 from ..server.ledger import CutOff
 from ..server.live import Live
@@ -186,20 +188,32 @@ def _all_taken_back(migrated: Migrate, error: DeployError) -> DeployError:
     return taken
 
 
-def _rolled_back(site: Site, error: ValidationFailed) -> TakenBack:
-    site.console.warn(f"{error.reason}: going back to the former release")
-    with site.locked(Rollback.name):
-        phase = Rollback(site)
-        with measured(site):
+def _rolled_back(site: Site, why: ValidationFailed) -> DeployError:
+    """Go back to the former release, and say so."""
+    site.console.warn(f"{why.reason}: going back to the former release")
+    began = time.monotonic()
+    phase = Rollback(site)
+    try:
+        with site.locked(phase.name), measured(site):
             phase.run()
-        words = [f"visitors back on {phase.former.colour} {phase.former.release}"]
-        words += _rows_back(site)
+            rows = _rows_back(site)
+    except LockLost:
+        raise
+    except DeployError as second:
+        return NeedsPerson(
+            f"{why.reason}; and going back failed: {second.reason}",
+            evidence=f"{why.evidence}\n{second.evidence}",
+            trigger=why.trigger,
+            state=second.state,
+            next_command="fab status; mend what the evidence names, then fab rollback",
+        )
+    back = f"visitors back on {phase.former.colour} {phase.former.release}"
     return TakenBack(
-        error.reason,
-        evidence=error.evidence,
-        trigger=error.trigger,
-        taken_back="; ".join(words),
-        state=f"{phase.former.colour} {phase.former.release} is live again",
+        why.reason,
+        evidence=why.evidence,
+        trigger=why.trigger,
+        taken_back=f"{'; '.join([back, *rows])} (in {time.monotonic() - began:.1f} s)",
+        state=f"visitors are {back.removeprefix('visitors ')}",
         next_command="read the evidence, mend the release, deploy again",
     )
 

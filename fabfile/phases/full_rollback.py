@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..server.containers import Container
+from ..errors import DeployError
+from ..server.containers import FORMER_LABEL, Container
 from ..server.kept import kept_by
 from ..server.ledger import CutOff
 from ..site import Site
@@ -47,7 +48,7 @@ class FullRollback(DatabaseRestore):
             *_, log = self.swapping
             return (Step("take it up after the swap", self.take_up), log, *app.steps())
         return (
-            Step("see what is live, and what was before it", app.look),
+            Step("see what is live, and what was before it", self.look),
             Step("choose the backup, and verify it", self.choose),
             Step("what would be lost", self.show_losses),
             *app.before,
@@ -62,6 +63,45 @@ class FullRollback(DatabaseRestore):
     def state(self) -> str:
         return self.app.state
 
+    def look(self) -> None:
+        """:raises DeployError: there is nothing to go back to; the database alone can."""
+        try:
+            self.app.look()
+        except DeployError as error:
+            error.next_command = "for the database alone: fab backups, then fab restore NAME"
+            raise
+
+    def choose(self) -> None:
+        """The backup from before the release that came right after the one to go to.
+
+        :raises DeployError: there is none, or nobody knows which.
+        """
+        live, release = self.app.live.release, self._release_after(self.app.former.release)
+        shelf = self.site.backups.look()
+        target = shelf.rollback_target(release) if release == live else shelf.before(release)
+        if target is None:
+            raise DeployError(
+                f"there is no backup from before release {release}",
+                state=self.state,
+                next_command="fab backups, then fab restore NAME",
+            )
+        self.backup_name = target.name
+        super().choose()
+
+    def _release_after(self, to: str) -> str:
+        live = self.app.live
+        release, former = live.release, live.container.labels.get(FORMER_LABEL, "")
+        while former != to:
+            kept = self.app.releases.startable(former, live.colour) if former else None
+            if kept is None:
+                raise DeployError(
+                    f"which release came right after {to} is not known, nor so its backup",
+                    state=self.state,
+                    next_command=f"fab backups; fab restore NAME; then fab rollback --to {to}",
+                )
+            release, former = kept.release, kept.former
+        return release
+
     def readers(self) -> list[Container]:
         """The release that visitors are leaving writes until they have left."""
         return [self.app.live.container, self.app.former.container]
@@ -71,7 +111,8 @@ class FullRollback(DatabaseRestore):
         assert self.dead
         self.kept = kept_by(self.site.database, self.dead.release)
         began = self.dead.last("restoring")
-        self.backup = self.site.backups.find(began.detail["backup"] if began else self._latest())
+        assert began, "whoever swapped had written down what it restores"
+        self.backup = self.site.backups.find(began.detail["backup"])
         self.console.detail(f"{self.backup.name} is live already; kept: {self.kept}")
 
     def summary(self) -> list[str]:

@@ -12,6 +12,7 @@ from ..server.backup import Backup
 from ..server.containers import Container
 from ..server.kept import kept_databases
 from ..server.loss import TableLoss
+from ..server.migration_checks import told
 from ..server.migration_log import MigrationLog
 from ..server.migrations import Migrations
 from ..server.new_rows import NewRows
@@ -28,7 +29,7 @@ NOT_SWAPPED = "the databases cannot be swapped"
 class DatabaseRestore(Phase):
     """`restore NAME`: the live database is kept under another name; nothing is restored over.
 
-    :param name: of the backup; empty: the one that was made before the live release migrated.
+    :param backup_name: as `Backups.find` takes it.
     :param yes: do not ask.
     :param keep_new_rows: carry over what was inserted since the backup.
     """
@@ -91,24 +92,12 @@ class DatabaseRestore(Phase):
         return "the database that was live is live, as before"
 
     def choose(self) -> None:
-        self.backup = backup = self.site.backups.find(self.backup_name or self._latest())
+        self.backup = backup = self.site.backups.find(self.backup_name)
         self.site.backups.verify(backup)
         self.restore = Restore(self.site, backup)
         self.site.log("restoring", backup=backup.name)
         rows = sum(backup.counts.values())
         self.console.detail(f"{backup.name}, made {backup.time}: {rows:,} rows, read to its end")
-
-    def _latest(self) -> str:
-        """The backup before the live release's migration, else the newest before any."""
-        live = self.site.live.read().release
-        target = self.site.backups.look().rollback_target(live)
-        if target is None:
-            raise DeployError(
-                "there is no backup from before a migration",
-                state=self.state,
-                next_command="fab backups, then fab restore NAME",
-            )
-        return target.name
 
     def show_losses(self) -> None:
         """:raises DeployError: nobody said yes."""
@@ -209,12 +198,10 @@ class DatabaseRestore(Phase):
 
     def summary(self) -> list[str]:
         """What is live now; every line was seen in this run."""
-        roles = self.site.database.role_counts()
-        each = ", ".join(f"{count} {role}" for role, count in sorted(roles.items()))
         return [
             "Restore Summary:",
             f"• Database: as in {self.backup.name}, made {self.backup.time}",
-            f"• Total users: {sum(roles.values())} ({each})",
+            _users(self.site),
             *([f"• Rows inserted since: {self.carried:,} kept"] if self.keep_new_rows else []),
             f"• The one that was live: {self.kept}, read-only; back with: fab restore --undo",
         ]
@@ -268,14 +255,17 @@ class UndoRestore(Phase):
 
     def summary(self) -> list[str]:
         """What is live now."""
-        roles = self.site.database.role_counts()
-        each = ", ".join(f"{count} {role}" for role, count in sorted(roles.items()))
         return [
             "Restore undone:",
             f"• Database: {self.kept} is live again",
-            f"• Total users: {sum(roles.values())} ({each})",
+            _users(self.site),
             f"• The one that was live: {self.other}, read-only; back with: fab restore --undo",
         ]
+
+
+def _users(site: Site) -> str:
+    roles = site.database.role_counts()
+    return f"• Total users: {sum(roles.values())} ({told(roles)})"
 
 
 def _told(loss: TableLoss) -> tuple[str, ...]:

@@ -80,6 +80,12 @@ class Validate(Phase):
         with self._way:
             super().run()
 
+    @property
+    def state(self) -> str:
+        live: Live | None = self.__dict__.get("_live")
+        what = f"{live.colour} {live.release} is live; " if live else ""
+        return f"{what}the validation itself changed nothing"
+
     def find_way(self) -> None:
         """From here; where our own network fails and the site answers on its server, from there."""
         path = self.settings.app.health_path
@@ -204,7 +210,7 @@ class Validate(Phase):
                 f"{len(failed)} of {len(self.checks)} checks failed that must not: "
                 f"{', '.join(f'{check.group}: {check.name}' for check in failed)}",
                 evidence="\n".join(f"{check.group}: {check.line}" for check in failed),
-                state="the validation itself changed nothing",
+                state=self.state,
                 next_command="fab rollback, or mend what the evidence names and fab "
                 "validate-deployment",
                 trigger=min(

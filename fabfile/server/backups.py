@@ -90,12 +90,16 @@ class Shelf:
         """The backups of one kind, newest first."""
         return [backup for backup in reversed(self.backups) if backup.kind == kind]
 
+    def before(self, release: str) -> Backup | None:
+        """What a release's own deploy began with: before its migration, else its assessment."""
+        kinds: tuple[Kind, ...] = ("pre-migration", "assessment")
+        own = (b for kind in kinds for b in self.of_kind(kind) if b.release == release)
+        return next(own, None)
+
     def rollback_target(self, release: str) -> Backup | None:
-        """What a full rollback from this release goes to: the backup that its own migration
-        began with, else the newest of a migration; None where there is none."""
-        candidates = self.of_kind("pre-migration")
-        own = [backup for backup in candidates if backup.release == release]
-        return next(iter([*own, *candidates]), None)
+        """What a full rollback from this release goes to: the backup that its own deploy began
+        with, else the newest of a migration; None where there is none."""
+        return self.before(release) or next(iter(self.of_kind("pre-migration")), None)
 
 
 class Backups:

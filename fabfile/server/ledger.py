@@ -95,12 +95,14 @@ class Ledger:
     def cut_off(self) -> CutOff | None:
         """The last run that began to change something, if it neither ended nor was settled."""
         entries = self.entries()
-        begun = [n for n, e in enumerate(entries) if e.event == "started" and e.detail["changes"]]
+        begun = [
+            n for n, e in enumerate(entries) if e.event == "started" and e.detail.get("changes")
+        ]
         if not begun:
             return None
         start, mine = entries[begun[-1]], entries[begun[-1] :]
         run = start.detail["run"]
-        if any(e.event in ("ended", "settled") and e.detail["run"] == run for e in mine):
+        if any(e.event in ("ended", "settled") and e.detail.get("run") == run for e in mine):
             return None
         phases = [e.detail["phase"] for e in mine if e.event == "phase-started"]
         return CutOff(

@@ -16,6 +16,7 @@ from fabfile.server.connection import Server
 from fabfile.settings import Settings, load
 from fabfile.site import Site
 from lab import server as lab_server
+from lab.load import Load
 from lab.shell import LabError
 from tests.programs import ROOT, Done, program
 
@@ -86,6 +87,14 @@ def psql(lab: None) -> Callable[[str], str]:
 def on_server(lab: None) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run a shell command on the server as ubuntu, by a way of the lab's own."""
     return lab_server.run
+
+
+@pytest.fixture
+def under_load(lab: None) -> Iterator[Load]:
+    """Visitors around a test; stop it to see the figures."""
+    load = Load(rate=60, most_seconds=300).start()
+    yield load
+    load.stop()
 
 
 @pytest.fixture

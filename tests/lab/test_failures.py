@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import subprocess
 from collections.abc import Callable
 
 import pytest
 
 from lab import server as lab_server
-from tests.lab.conftest import Fab
-from tests.programs import Done
+from tests.lab.conftest import HOST, SETTINGS_FILE, Fab
+from tests.programs import BIN, NOWHERE, ROOT, Done
 
 OnServer = Callable[..., "Done"]
 
@@ -24,7 +27,9 @@ def test_a_release_that_breaks_after_the_switch_is_taken_back_first_and_explaine
 ) -> None:
     done = fab("deploy", working_copy("fails-after 8"), "--set=deploy.watch_seconds=20")
     assert done.returncode == 3, done.stdout + done.stderr
-    assert "taken back; the site is on its former release" in done.stderr
+    assert "rollback trigger: " in done.stderr
+    assert re.search(r"taken back: .*visitors back on blue \S+; .* removed \(in ", done.stderr)
+    assert re.search(r"state: visitors are back on blue \S+", done.stderr)
     assert done.stdout.index("take back: switch visitors") < done.stdout.index(
         "take back: start the idle colour"
     )
@@ -36,6 +41,49 @@ def test_a_release_that_breaks_after_the_switch_is_taken_back_first_and_explaine
     assert kept == on_server("cat 1001-stories/nginx/nginx.conf").stdout
     roles = "SELECT count(*) FROM \"User\" WHERE role::text = 'CUSTOMER'"
     assert psql(roles) == "0"
+
+
+@pytest.mark.parametrize(
+    ("moment", "state"),
+    [("wait until it is healthy", "never left"), ("let old nginx workers", "are back on")],
+)
+def test_ctrl_c_takes_back_says_the_state_and_frees_the_lock(
+    fab: Fab, on_server: OnServer, working_copy: Callable[..., str], moment: str, state: str
+) -> None:
+    argv = [
+        "-f",
+        str(SETTINGS_FILE),
+        "-H",
+        HOST,
+        "blue-green-deploy",
+        working_copy("health-late 4"),
+    ]
+    process = subprocess.Popen(
+        [str(BIN / "fab"), *argv, "--set=deploy.watch_seconds=30"],
+        cwd=ROOT,
+        env={**os.environ, **NOWHERE, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    before = {"wait until it is healthy": "start the idle colour"}.get(moment, moment)
+    assert process.stdout
+    shown = ""
+    for line in process.stdout:
+        shown += line
+        if before in line:
+            break
+    process.send_signal(signal.SIGINT)
+    out, errors = process.communicate(timeout=120)
+    assert process.returncode == 3, shown + out + errors
+    assert "interrupted by SIGINT" in errors
+    assert f"state: visitors {state} blue" in errors
+    assert "rollback trigger" not in errors, "nothing was wrong with the release"
+    assert on_server("ls 1001-stories-deploy/lock", check=False).returncode != 0
+    assert "app-green" not in on_server("docker ps -a --format '{{.Names}}'").stdout
+    assert (
+        '"outcome": "taken back"' in on_server("tail -n 1 1001-stories-deploy/ledger.jsonl").stdout
+    )
 
 
 def test_a_second_run_at_once_is_refused_with_the_owners_name(

@@ -6,7 +6,7 @@ The tests run in their order; each starts from the state that the one before it 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -22,13 +22,6 @@ NGINX = "1001-stories-nginx"
 @pytest.fixture(scope="module", autouse=True)
 def _plain_production(lab: None) -> None:
     lab_server.reset()
-
-
-@pytest.fixture
-def under_load() -> Iterator[Load]:
-    load = Load(rate=60, most_seconds=300).start()
-    yield load
-    load.stop()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ Each row breaks the site on purpose, deploys under load, and looks at everything
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -244,13 +244,6 @@ FRESH_ONES_FIRST: list[Broken] = sorted(ROWS_OF_THE_TABLE, key=Broken.comes_firs
 def _a_release_is_live(lab: None) -> None:
     """The tests go on from plain production to a site that was deployed once."""
     lab_server.reset()
-
-
-@pytest.fixture
-def under_load() -> Iterator[Load]:
-    load = Load(rate=60, most_seconds=300).start()
-    yield load
-    load.stop()
 
 
 @pytest.mark.parametrize("row", FRESH_ONES_FIRST, ids=lambda row: row.name)
