@@ -16,7 +16,7 @@ from .server.backups import Backups
 from .server.connection import Server
 from .server.containers import Containers
 from .server.database import Database
-from .server.ledger import CutOff, Ledger
+from .server.ledger import NEEDS_PERSON, CutOff, Ledger
 from .server.live import LiveReader
 from .server.lock import Lock
 from .server.nginx import Nginx
@@ -109,7 +109,8 @@ class Site:
     def settle(self) -> None:
         """What the run that was cut off had left is dealt with."""
         if self.cut_off:
-            self.log("settled", run=self.cut_off.run)
+            for run in self.cut_off.runs:
+                self.log("settled", run=run)
             self.cut_off = None
 
     def _begin(self, task: str, changes: bool) -> None:
@@ -134,6 +135,6 @@ class Site:
 def _outcome(error: BaseException) -> dict[str, object]:
     if not isinstance(error, DeployError):
         return {"outcome": "failed", "reason": repr(error)}
-    words = {LockLost: "lock lost", TakenBack: "taken back", NeedsPerson: "needs a person"}
+    words = {LockLost: "lock lost", TakenBack: "taken back", NeedsPerson: NEEDS_PERSON}
     detail = {"reason": error.reason, "trigger": error.trigger, "taken_back": error.taken_back}
     return {"outcome": words.get(type(error), "failed"), **{k: v for k, v in detail.items() if v}}

@@ -10,7 +10,7 @@ from ..report.words import age, seconds_between, size
 from ..server.backup import DUMP, Backup
 from ..server.backups import DAY, Shelf
 from ..server.containers import FORMER_LABEL
-from ..server.kept import kept_databases
+from ..server.kept import kept_databases, sweep_candidates
 from ..server.restore import Restore
 from ..site import Site
 
@@ -45,6 +45,7 @@ def verify(site: Site, name: str) -> None:
         found = site.backups.find(name)
         with site.console.step(f"{found.name}: checksums, and read to its end"):
             site.backups.verify(found)
+        sweep_candidates(site.database)  # of a trial that was cut off
         trial = Restore(site, found)
         with site.console.step("restore into a scratch database, and compare"):
             trial.drop(trial.build("scratch"))
@@ -104,7 +105,7 @@ def _prune(site: Site) -> None:
         gone = site.backups.prune(protect=_targeted(site, site.backups.look()))
         for one in gone:
             site.console.line(f"removed {one.name}: {_why(site, one)}")
-        swept = site.backups.sweep_unfinished()
+        swept = [*site.backups.sweep_unfinished(), *sweep_candidates(site.database)]
         for name in swept:
             site.console.line(f"removed {name}: left by a run that was cut off")
         names = [*(one.name for one in gone), *swept]

@@ -10,7 +10,7 @@ from ..errors import CommandFailed, DeployError
 from ..probes import resources
 from ..probes.http import Answer, Visitor
 from ..probes.timing import measure_patiently
-from ..server.containers import FORMER_LABEL
+from ..server.containers import COMMIT_LABEL, FORMER_LABEL
 from ..server.live import Live
 from ..server.migrations import Migrations
 from ..server.releases import Releases
@@ -81,13 +81,14 @@ class BlueGreen(Phase):
         release = self.site.release
         if self.resume and self._is_live:
             return (
+                Step("see what is live, and what was before it", self.look_again, self.remove_new),
                 Step("take it up after the switch", self.take_up, self.switch_back),
                 *self._after,
             )
         build = Step(f"build {self.source.image}", self.build, trigger=NOT_STARTED)
         return (
             Step("see what is live", self.look),
-            *([] if self._is_built else [self._delivery_step]),
+            self._delivery_step,
             *([build] if self.source.builds and not self._is_built else []),
             Step("start the idle colour", self.start, self.remove_new, NOT_STARTED),
             Step("wait until it is healthy", self.wait, trigger=UNHEALTHY),
@@ -104,6 +105,8 @@ class BlueGreen(Phase):
 
     @property
     def _delivery_step(self) -> Step:
+        if self._is_built:
+            return Step("take the image that is built", self.take_image, self.remove_release)
         return Step("get the code onto the server", self.deliver, self.remove_release)
 
     @property
@@ -145,19 +148,26 @@ class BlueGreen(Phase):
     def _is_built(self) -> bool:
         return self.resume and self.site.release in self.releases.kept()
 
-    def take_up(self) -> None:
+    def look_again(self) -> None:
         """Visitors are with the new release already; what is left comes after the switch."""
         live = self.site.live.read()
+        former = self.site.live.former_of(live)
         self.moved = True  # who knows how far it came
-        self.traffic = Traffic(self.site, self.site.live.former_of(live))
+        self.traffic, self.former = Traffic(self.site, former), former
         self.new = ColourRun(self.site, live.colour, live.release)
-        self.health = self.new.probe()
         self.traffic.take_up(live.marker)
         self.former = self.traffic.former
         self.console.detail(
-            f"live: {live.colour} {live.release}; before it: {self.former.colour} "
-            f"{self.former.release} ({self.former.container.status})"
+            f"live: {live.colour} {live.release}; before it: {former.colour} "
+            f"{former.release} ({former.container.status})"
         )
+
+    def take_up(self) -> None:
+        self.probe()
+
+    def take_image(self) -> None:
+        labels = self.site.containers.image_labels(self.source.image)
+        self.delivery = Delivery("", labels.get(COMMIT_LABEL, ""))
 
     # -- before the switch: the site is not touched --------------------------------------------
 
@@ -189,11 +199,15 @@ class BlueGreen(Phase):
 
     def remove_new(self) -> str:
         """The idle colour goes; had it visitors, what they wait for is finished first."""
+        found = self.site.containers.named(self.new.name) if hasattr(self, "new") else None
+        if found is None or found.release != self.site.release:
+            return ""
         if self.switched:
             self.traffic.drain()
             self.rows_back_if_reachable()  # who signed up through it until the last moment
             self.new.stop()
-        return f"{self.new.name} removed" if self.new.remove() else ""
+        self.new.remove()
+        return f"{self.new.name} removed"
 
     def wait(self) -> None:
         try:
@@ -275,8 +289,9 @@ class BlueGreen(Phase):
         if self.switched:
             self.rows_back_if_reachable()
             self.start_former()
-        if not self.traffic.take_back():
+        if not hasattr(self, "traffic") or not self.traffic.take_back():
             return ""
+        self.traffic.drain()  # whoever is served by the new release still may read the new role
         return f"visitors back on {self.former.colour} {self.former.release}"
 
     def rows_back_if_reachable(self) -> None:

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import time
 
-from ..errors import DeployError, LockLost, NeedsPerson, TakenBack, ValidationFailed
+from .. import interrupts
+from ..errors import (
+    DeployError,
+    Interrupted,
+    LockLost,
+    NeedsPerson,
+    TakenBack,
+    ValidationFailed,
+)
 from ..server.ledger import CutOff
 from ..server.live import Live
-from ..server.migration_log import standing
 from ..server.migrations import Migrations
 from ..site import Site
 from .assess import Assess
@@ -17,8 +24,11 @@ from .measured import measured
 from .migrate import Migrate
 from .restore import DatabaseRestore, UndoRestore
 from .rollback import Rollback
-from .settle import MAKES_A_RELEASE, settle
+from .settle import MAKES_A_RELEASE, clear_up
 from .validate import Validate
+
+# What goes towards a release that visitors may not have met; a rollback takes it back first.
+FORWARD = (*MAKES_A_RELEASE, Migrate.name)
 
 
 def deploy(site: Site, data: str | None = None, *, resume: bool = False) -> None:
@@ -33,18 +43,19 @@ def deploy(site: Site, data: str | None = None, *, resume: bool = False) -> None
         site.release = _resumable(site).release
     blue_green = BlueGreen(site, resume=resume)
     blue_green.source.check()
-    migrate_phase = Migrate(site, data)
+    migration = Migrate(site, data, resume=resume)
     with site.locked("deploy"), measured(site):
         _begin(site, resume)
         assess(site)
-        migrate_phase.run()
+        migration.run()
         try:
             blue_green.run()
         except (LockLost, NeedsPerson):
             raise
         except DeployError as error:
-            raise _all_taken_back(migrate_phase, error) from error
-        validate(site)
+            raise _all_taken_back(migration, error) from error
+        _validate_or_go_back(site, blue_green)
+        site.settle()
         if blue_green.migrations.wanted:
             _say(site, ["Migration Summary:", *blue_green.migrations.summary()])
         _say(site, blue_green.summary())
@@ -60,7 +71,7 @@ def assess(site: Site) -> None:
 def migrate(site: Site, data: str | None = None) -> None:
     """Phase 2, with the guide's expected output."""
     with site.locked(Migrate.name):
-        settle(site)
+        _begin(site)
         Migrate(site, data).run()
 
 
@@ -73,11 +84,15 @@ def blue_green_deploy(site: Site, *, resume: bool = False) -> None:
     with site.locked(phase.name), measured(site):
         _begin(site, resume)
         phase.run()
+        site.settle()
         _say(site, phase.summary())
 
 
 def validate(site: Site) -> None:
     """Phase 5: a critical failure takes the site back to its former release.
+
+    Only from a release that a deploy has switched to: what a rollback went back to is what there
+    is, and is not left for an older one.
 
     :raises TakenBack: it did.
     """
@@ -85,7 +100,9 @@ def validate(site: Site) -> None:
         try:
             Validate(site, site.baseline or site.ledger.last_baseline()).run()
         except ValidationFailed as error:
-            raise _rolled_back(site, error) from error
+            if not _deployed(site):
+                raise
+            raise _gone_back(site, error) from error
 
 
 def rollback(site: Site, to: str = "") -> None:
@@ -95,40 +112,53 @@ def rollback(site: Site, to: str = "") -> None:
     """
     with site.locked(Rollback.name), measured(site):
         dead = site.cut_off
-        live = settle(site)
-        if (
-            live
-            and dead
-            and not to
-            and dead.task in MAKES_A_RELEASE
-            and live.release != dead.release
-        ):
-            words = f"{live.colour} {live.release} is live, as before it"
-            _say(site, [f"The deploy of {dead.release} never met a visitor, and is gone; {words}."])
+        live = clear_up(site, going_back=True)
+        if live and dead and not to and dead.task in FORWARD and live.release != dead.release:
+            rows = _rows_back(site, dead.release)
+            site.settle()
+            where = f"visitors are on {live.colour} {live.release}"
+            _say(site, [f"What {dead.task} of {dead.release} left is taken back: {where}.", *rows])
+            site.console.line("next: fab status; one release further back: fab rollback again")
             return
         phase = Rollback(site, to, finish=_arrived(dead, live, to))
         phase.run()
+        site.settle()
         _say(site, phase.summary())
 
 
 def full_rollback(site: Site, to: str = "", *, yes: bool, keep_new_rows: bool) -> None:
     """The database as its backup has it, then the application."""
-
     with site.locked(FullRollback.name), measured(site):
         dead = site.cut_off
-        arrived = _arrived(dead, settle(site), to)
+        arrived = _arrived(dead, clear_up(site, going_back=True), to)
+        if arrived and dead and dead.task == Rollback.name:
+            _finish_with_database(site, yes=yes, keep_new_rows=keep_new_rows)
+            return
         phase = FullRollback(
             site, to, yes=yes, keep_new_rows=keep_new_rows, dead=dead, arrived=arrived
         )
         phase.run()
+        site.settle()
         _say(site, phase.summary())
+
+
+def _finish_with_database(site: Site, *, yes: bool, keep_new_rows: bool) -> None:
+    """The application is back already, by a rollback that was cut off; then the database too."""
+    app = Rollback(site, finish=True)
+    app.run()
+    site.settle()
+    backup = site.backups.look().rollback_target(app.live.release)
+    name = backup.name if backup else "latest"
+    phase = DatabaseRestore(site, name, yes=yes, keep_new_rows=keep_new_rows)
+    phase.run()
+    _say(site, [*phase.summary(), "", *app.summary()])
 
 
 def restore(site: Site, name: str, *, yes: bool, keep_new_rows: bool) -> None:
     """A backup as the live database; the one that was live is kept."""
 
     with site.locked(DatabaseRestore.name), measured(site):
-        settle(site)
+        _begin(site)
         phase = DatabaseRestore(site, name, yes=yes, keep_new_rows=keep_new_rows)
         phase.run()
         _say(site, phase.summary())
@@ -138,18 +168,44 @@ def undo_restore(site: Site, name: str) -> None:
     """The database that the last restore kept is live again."""
 
     with site.locked(UndoRestore.name), measured(site):
-        settle(site)
+        _begin(site)
         phase = UndoRestore(site, name)
         phase.run()
         _say(site, phase.summary())
 
 
-def _begin(site: Site, resume: bool) -> None:
+def _begin(site: Site, resume: bool = False) -> None:
+    """Deal with a run that was cut off; one that is resumed is settled at its end."""
     if resume:
         site.console.line(f"resuming release {site.release}")
-        site.settle()
-    else:
-        settle(site)
+        return
+    clear_up(site)
+    site.settle()
+
+
+def _deployed(site: Site) -> bool:
+    """Whether it was a deploy that brought visitors to what is live."""
+    moves = [e for e in site.ledger.entries() if e.event in ("switched", "taken-back")]
+    if not moves or moves[-1].event != "switched" or moves[-1].task not in MAKES_A_RELEASE:
+        return False
+    return bool(moves[-1].detail["to"] == site.live.read().release)
+
+
+def _validate_or_go_back(site: Site, done: BlueGreen) -> None:
+    """A release that could not be validated to the end is not kept as if it had been."""
+    try:
+        validate(site)
+    except (LockLost, NeedsPerson, TakenBack):
+        raise
+    except Interrupted as error:
+        raise _gone_back(site, error) from error
+    except DeployError as error:
+        raise NeedsPerson(
+            f"the validation broke off: {error.reason}",
+            evidence=error.evidence,
+            state=f"{done.new.colour} {done.new.release} is live, and not validated",
+            next_command="fab validate-deployment, or fab rollback",
+        ) from error
 
 
 def _resumable(site: Site) -> CutOff:
@@ -165,7 +221,7 @@ def _resumable(site: Site) -> CutOff:
         raise DeployError(
             f"there is no deploy to resume; what was cut off is {dead}",
             state="nothing was touched",
-            next_command=f"fab {dead.task}, or fab deploy",
+            next_command="fab rollback takes back what it began; fab deploy starts anew",
         )
     return dead
 
@@ -188,15 +244,16 @@ def _all_taken_back(migrated: Migrate, error: DeployError) -> DeployError:
     return taken
 
 
-def _rolled_back(site: Site, why: ValidationFailed) -> DeployError:
+def _gone_back(site: Site, why: DeployError) -> DeployError:
     """Go back to the former release, and say so."""
     site.console.warn(f"{why.reason}: going back to the former release")
     began = time.monotonic()
     phase = Rollback(site)
     try:
-        with site.locked(phase.name), measured(site):
+        with interrupts.masked(), site.locked(phase.name), measured(site):
             phase.run()
-            rows = _rows_back(site)
+            rows = _rows_back(site, site.release)
+            interrupts.settled()
     except LockLost:
         raise
     except DeployError as second:
@@ -218,11 +275,10 @@ def _rolled_back(site: Site, why: ValidationFailed) -> DeployError:
     )
 
 
-def _rows_back(site: Site) -> list[str]:
-    """Rows that this very run moved go back, whoever can read them: the database as before."""
+def _rows_back(site: Site, release: str) -> list[str]:
+    """Rows that a run of this release moved go back, whoever can read them: as before it."""
     migrations = Migrations(site)
-    data = standing(migrations.entries(), "data")
-    if data is None or data.release != site.release:
+    if not migrations.wanted or not migrations.moved_by(release):
         return []
     return [f"roles: {migrations.move_back()}"]
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from ..errors import DeployError
 from ..server.containers import FORMER_LABEL, Container
-from ..server.kept import kept_by
+from ..server.kept import kept_by_any
 from ..server.ledger import CutOff
+from ..server.live import NoFormerRelease
 from ..site import Site
 from .phase import Step
 from .restore import DatabaseRestore
@@ -38,15 +39,22 @@ class FullRollback(DatabaseRestore):
         dead: CutOff | None = None,
         arrived: bool = False,
     ) -> None:
-        super().__init__(site, yes=yes, keep_new_rows=keep_new_rows)
         self.dead = dead if dead and dead.task == self.name else None
+        began, going = (
+            self.dead.last(e) if self.dead else None for e in ("restoring", "going-back")
+        )
+        rows = keep_new_rows or bool(began and began.detail["keep_new_rows"])
+        super().__init__(site, yes=yes, keep_new_rows=rows)
+        if self.dead and going and kept_by_any(site.database, self.dead.releases):
+            to = to or going.detail["to"]  # the database is the one from before it
         self.app = Rollback(site, to, finish=arrived)
 
     def steps(self) -> Sequence[Step]:
         app = self.app
-        if self.dead and kept_by(self.site.database, self.dead.release):
-            *_, log = self.swapping
-            return (Step("take it up after the swap", self.take_up), log, *app.steps())
+        if self.dead and kept_by_any(self.site.database, self.dead.releases):
+            _, *after_the_swap = self.swapping
+            take_up = Step("take it up after the swap", self.take_up, self.swap_back)
+            return (take_up, *after_the_swap, *app.steps())
         return (
             Step("see what is live, and what was before it", self.look),
             Step("choose the backup, and verify it", self.choose),
@@ -67,7 +75,7 @@ class FullRollback(DatabaseRestore):
         """:raises DeployError: there is nothing to go back to; the database alone can."""
         try:
             self.app.look()
-        except DeployError as error:
+        except NoFormerRelease as error:
             error.next_command = "for the database alone: fab backups, then fab restore NAME"
             raise
 
@@ -109,7 +117,7 @@ class FullRollback(DatabaseRestore):
     def take_up(self) -> None:
         """The databases are swapped; the log and the application are left to do."""
         assert self.dead
-        self.kept = kept_by(self.site.database, self.dead.release)
+        self.kept = kept_by_any(self.site.database, self.dead.releases)
         began = self.dead.last("restoring")
         assert began, "whoever swapped had written down what it restores"
         self.backup = self.site.backups.find(began.detail["backup"])

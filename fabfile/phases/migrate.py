@@ -20,6 +20,7 @@ class Migrate(Phase):
     """Backs up, expands, and moves the rows now or leaves them for the switch.
 
     :param data: `auto`, `now` or `after-switch`; by default `migration.data`.
+    :param resume: go on with the release of a run that was cut off.
     """
 
     name = "run-migration"
@@ -32,8 +33,9 @@ class Migrate(Phase):
     )
     triggers = (INVALID, CORRUPT, ROLLED_BACK, NO_BACKUP)
 
-    def __init__(self, site: Site, data: str | None = None) -> None:
+    def __init__(self, site: Site, data: str | None = None, *, resume: bool = False) -> None:
         super().__init__(site)
+        self.resume = resume
         self.when = data or site.settings.migration.data
         self.migrations = Migrations(site)
         self.moved = False  # by this run
@@ -103,7 +105,9 @@ class Migrate(Phase):
 
     def rows_back(self) -> str:
         """Every row that this run moved."""
-        moved = self.migrations.move_back() if self.moved else MovedBack()
+        # The run that is resumed may have moved them under this very release.
+        mine = self.moved or (self.resume and self.migrations.moved_by(self.site.release))
+        moved = self.migrations.move_back() if mine else MovedBack()
         return f"roles: {moved}" if moved != MovedBack() else ""
 
     def validate(self) -> None:

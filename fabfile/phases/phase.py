@@ -79,7 +79,7 @@ class Phase(ABC):
                     raise
                 except BaseException as error:
                     self._fail(error)
-            self.site.log("phase-done", phase=self.name)
+            self._write_down("phase-done")
 
     def take_back(self, why: DeployError) -> TakenBack | None:
         """Undo what was begun, the last step first, not to be interrupted.
@@ -88,6 +88,7 @@ class Phase(ABC):
         :returns: that failure, with what was taken back and how long it took; None where there
             was nothing to take back.
         :raises NeedsPerson: an undo failed.
+        :raises LockLost: another run has the lock by now; nothing more was touched.
         """
         began, taken = time.monotonic(), []
         with interrupts.masked():
@@ -111,14 +112,20 @@ class Phase(ABC):
         assert step.undo
         try:
             with self.console.step(f"take back: {step.title}"):
+                self.site.lock.enter(self.name, f"take back: {step.title}")
+                self.site.lock.refuse_lost()
                 return step.undo()
-        except DeployError as second:
+        except LockLost:
+            raise
+        except Exception as error:
+            second = error if isinstance(error, DeployError) else DeployError(repr(error))
             raise NeedsPerson(
                 f"{why.reason}; and taking back “{step.title}” failed: {second.reason}",
                 evidence=f"{why.evidence}\n{second.evidence}",
                 trigger=why.trigger,
-                state="see the evidence; what is live: fab status",
-                next_command="fab status, then fab rollback",
+                state="half taken back; what is live: fab status",
+                next_command="mend what the evidence names, then fab rollback: it takes back the "
+                "rest of this run first",
             ) from why
 
     def _fail(self, error: BaseException) -> NoReturn:
@@ -129,7 +136,7 @@ class Phase(ABC):
             why.trigger = why.trigger or step.trigger
         bare, why.reason = why.reason, f"{step.title}: {why.reason}"
         taken = self.take_back(why)
-        self._write_down(step, why)
+        self._write_down("failed", step=step.title, reason=why.reason, trigger=why.trigger)
         if taken:
             raise taken from error
         why.reason = bare
@@ -137,9 +144,8 @@ class Phase(ABC):
         why.next_command = why.next_command or "mend it, then the same command again"
         raise why from (None if known else error)
 
-    def _write_down(self, step: Step, why: DeployError) -> None:
+    def _write_down(self, event: str, **detail: str) -> None:
         try:
-            detail = {"step": step.title, "reason": why.reason, "trigger": why.trigger}
-            self.site.log("failed", phase=self.name, **detail)
+            self.site.log(event, phase=self.name, **detail)
         except DeployError as unwritten:  # a full disk: the ledger explains, it never decides
             self.console.warn(f"not in the ledger: {unwritten.reason}")

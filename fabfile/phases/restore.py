@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from ..errors import DeployError
 from ..report.columns import columns
 from ..server.backup import Backup
 from ..server.containers import Container
-from ..server.kept import kept_databases
+from ..server.kept import kept_by, kept_databases
 from ..server.loss import TableLoss
 from ..server.migration_checks import told
 from ..server.migration_log import MigrationLog
 from ..server.migrations import Migrations
-from ..server.new_rows import NewRows
+from ..server.new_rows import NewRow, NewRows
 from ..server.numbers import keep_numbers
 from ..server.restore import Restore
 from ..server.swap import swap_back
@@ -95,7 +96,7 @@ class DatabaseRestore(Phase):
         self.backup = backup = self.site.backups.find(self.backup_name)
         self.site.backups.verify(backup)
         self.restore = Restore(self.site, backup)
-        self.site.log("restoring", backup=backup.name)
+        self.site.log("restoring", backup=backup.name, keep_new_rows=self.keep_new_rows)
         rows = sum(backup.counts.values())
         self.console.detail(f"{backup.name}, made {backup.time}: {rows:,} rows, read to its end")
 
@@ -165,6 +166,8 @@ class DatabaseRestore(Phase):
         self.console.detail(f"the database that was live is kept as {self.kept}, read-only")
 
     def swap_back(self) -> str:
+        # Where only the answer was lost, the database itself says whether it was done.
+        self.kept = self.kept or kept_by(self.site.database, self.site.release)
         if not self.kept:
             return ""
         other = swap_back(self.site, self.kept)
@@ -175,26 +178,16 @@ class DatabaseRestore(Phase):
         for row in NewRows(self.site, self.backup, self.kept).carry_over():
             self.carried += row.carried
             say = self.console.detail if row.carried else self.console.warn
-            say(str(row))
+            say(str(self._without_secrets(row)))
         self.console.detail(f"{self.carried:,} rows carried over")
 
+    def _without_secrets(self, row: NewRow) -> NewRow:
+        """A session's key may be all that it takes to be signed in."""
+        secret = row.key and row.table.strip('"') == self.settings.database.session_table
+        return replace(row, key="(a session)") if secret else row
+
     def log(self) -> None:
-        """The restore has rewound the log; what happened since is history too."""
-        migrations = Migrations(self.site)
-        if not migrations.wanted:
-            return
-        with contextlib.ExitStack() as stack:
-            kept = self.site.database.other(self.kept).session(self.site.release)
-            there = stack.enter_context(self.site.database.session(self.site.release))
-            log = MigrationLog(there, migrations.folder.name)
-            log.take_over(stack.enter_context(kept))
-            log.add(
-                "all",
-                "ROLLED_BACK",
-                self.site.release,
-                backup_sha256=self.backup.sha256,
-                detail=f"restored {self.backup.name}; kept {self.kept}",
-            )
+        log_rollback(self.site, self.backup.name, self.kept)
 
     def summary(self) -> list[str]:
         """What is live now; every line was seen in this run."""
@@ -205,6 +198,24 @@ class DatabaseRestore(Phase):
             *([f"• Rows inserted since: {self.carried:,} kept"] if self.keep_new_rows else []),
             f"• The one that was live: {self.kept}, read-only; back with: fab restore --undo",
         ]
+
+
+def log_rollback(site: Site, backup: str, kept: str) -> None:
+    """The restore has rewound the log; what happened since is history too. May be done again.
+
+    :param backup: the name of what was restored.
+    :param kept: the database that was live until then.
+    """
+    migrations = Migrations(site)
+    if not migrations.wanted:
+        return
+    with contextlib.ExitStack() as stack:
+        there = stack.enter_context(site.database.session(site.release))
+        former = stack.enter_context(site.database.other(kept).session(site.release))
+        log = MigrationLog(there, migrations.folder.name)
+        log.take_over(former)
+        detail = f"restored {backup}; kept {kept}"
+        log.add("all", "ROLLED_BACK", site.release, detail=detail)
 
 
 class UndoRestore(Phase):
@@ -246,7 +257,10 @@ class UndoRestore(Phase):
         """Roles go back before the release that runs meets one that it cannot read."""
         live = self.site.live.read().container
         kept = self.site.database.other(self.kept, writable=True)
-        if moved := Migrations(self.site, on=kept).make_readable_for(live):
+        migrations = Migrations(self.site, on=kept)
+        if migrations.wanted and migrations.can_read(live):
+            migrations.add_new_role()  # one that writes it may go on doing so
+        if moved := migrations.make_readable_for(live):
             self.console.detail(f"for {live.name}: {moved}")
 
     def swap(self) -> None:

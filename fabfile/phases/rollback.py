@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from .. import interrupts
 from ..commands import docker
 from ..errors import DeployError
 from ..probes.http import Answer
@@ -50,6 +51,7 @@ class Rollback(Phase):
         self.migrations = Migrations(site)
         self.releases = Releases(site.server, site.settings)
         self.started = self.sent_back = False
+        self.arrived = finish  # visitors are on the former release, and stay there
 
     def steps(self) -> Sequence[Step]:
         if self.finish:
@@ -91,6 +93,8 @@ class Rollback(Phase):
     def state(self) -> str:
         if not hasattr(self, "live"):
             return super().state
+        if self.arrived:
+            return f"{self.former.colour} {self.former.release} is live; run rollback again"
         return f"{self.live.colour} {self.live.release} is live, as before"
 
     def look(self) -> None:
@@ -136,7 +140,7 @@ class Rollback(Phase):
         self.console.detail(f"{self.former.name} made again, as release {kept.release} was run")
 
     def stop_again(self) -> str:
-        if not self.started:
+        if not self.started or self.arrived:
             return ""
         self.former.stop()
         return f"{self.former.name} stopped again"
@@ -173,7 +177,8 @@ class Rollback(Phase):
             self.console.detail(moved)
 
     def rows_forth(self) -> str:
-        if not self.sent_back or not self.migrations.can_read(self.live.container):
+        readable = self.migrations.can_read(self.live.container)
+        if not self.sent_back or self.arrived or not readable:
             return ""
         self.migrations.data()
         return "the roles moved forth again"
@@ -182,23 +187,37 @@ class Rollback(Phase):
         self.traffic.move(self.former.colour, self.former.release, self.former.name)
 
     def switch_back(self) -> str:
+        """Nobody is sent back to a release that does not run: visitors stay where they are."""
+        left = self.site.containers.named(self.live.container.name)
+        well = left is not None and left.running and left.health in ("", "healthy")
+        if self.traffic.moved_at and not well:
+            self.arrived = True
+            self.console.warn(f"{self.live.container.name} is not well: visitors stay off it")
+            return ""
         if not self.traffic.take_back():
             return ""
+        self.traffic.drain()
         return f"visitors again on {self.live.colour} {self.live.release}"
 
     def drain(self) -> None:
         self.traffic.drain()
 
     def stop_left(self) -> None:
-        ColourRun(self.site, self.live.colour, self.live.release).stop()
+        """What comes after the visitors is no reason to send them back to where they came from."""
+        self._tidy(lambda: ColourRun(self.site, self.live.colour, self.live.release).stop())
 
     def tag(self) -> None:
         image = self.settings.app.image
-        tagged = self.server.run(
-            docker.tag(f"{image}:{self.former.release}", f"{image}:latest"), check=False
-        )
-        if not tagged.ok:
-            self.console.warn(tagged.stderr.strip())
+        tag = docker.tag(f"{image}:{self.former.release}", f"{image}:latest")
+        self._tidy(lambda: self.server.run(tag))
+
+    def _tidy(self, act: Callable[[], object]) -> None:
+        with interrupts.masked():
+            try:
+                act()
+            except DeployError as error:
+                self.console.warn(f"{error.reason}: {error.evidence}")
+            interrupts.settled()  # a signal came too late: visitors are back, and this finishes it
 
     def summary(self) -> list[str]:
         """What was gone back to; every line was seen in this run."""

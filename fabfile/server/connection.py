@@ -29,6 +29,9 @@ from .forwarding import forwarded
 from .runner import Listener
 from .session import prepared, sign_in
 
+# What the engine says when `docker exec` did not come to start the program at all.
+NOT_BEGUN = "OCI runtime exec failed"
+
 
 @dataclass(frozen=True)
 class Output:
@@ -115,6 +118,7 @@ class Server:
         timeout: float | None = None,
         check: bool = True,
         on_text: Callable[[str], None] | None = None,
+        tries: int = 3,
     ) -> Output:
         """Run one command and wait for it.
 
@@ -123,6 +127,7 @@ class Server:
         :param check: raise when the exit code is not 0.
         :param on_text: called with each piece of output as it comes (both streams). For the long
             commands: Ctrl-C ends them; any other is finished first.
+        :param tries: how often a command is sent that the engine could not even begin.
         :raises CommandFailed: the exit code was not 0, and `check`.
         :raises ServerUnreachable: the connection is gone.
         """
@@ -143,6 +148,9 @@ class Server:
                 raise CommandFailed(command, 124, "no answer from the server") from None
         output = Output(result.stdout, result.stderr, result.exited)
         interrupts.check()
+        if output.exit_code == 126 and NOT_BEGUN in output.stderr and tries > 1:
+            time.sleep(0.5)
+            return self.run(argv, timeout=timeout, check=check, on_text=on_text, tries=tries - 1)
         if check and not output.ok:
             raise CommandFailed(command, output.exit_code, output.stdout + output.stderr)
         return output

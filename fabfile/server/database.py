@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Iterator
 
 from ..commands import postgres
-from ..errors import DeployError
 from ..settings import Settings
 from .connection import Server
 from .containers import Container, Containers
@@ -63,11 +62,12 @@ class Database:
         """
         container = self.containers.service(self.settings.compose.database)
         if not container.running:
-            raise DeployError(
+            error = DatabaseError(
                 f"the database container {container.name} is {container.status}",
                 evidence=self.containers.last_logs(container.name),
-                next_command=f"find out why, then: docker start {container.name}",
             )
+            error.next_command = f"find out why, then: docker start {container.name}"
+            raise error
         return container
 
     @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -46,6 +47,12 @@ def kept_by(database: Database, release: str) -> str:
     name = database_names.named(database.name, "kept", release)
     with database.maintenance.session() as session:
         return name if name in beside(session, database.name, "kept") else ""
+
+
+def kept_by_any(database: Database, releases: Iterable[str]) -> str:
+    """What the first of several runs has kept; empty where none has come to that."""
+    found = (kept_by(database, release) for release in sorted(set(releases)))
+    return next(filter(None, found), "")
 
 
 def sweep_candidates(database: Database) -> list[str]:

@@ -13,7 +13,16 @@ from ..probes.timing import Timing
 from .connection import Server
 
 # One write with O_APPEND: entries of two operators never mix. sync: it outlives a power cut.
-_APPEND = 'umask 077; printf "%s\\n" "$2" >> "$1" && sync -d "$1" 2>/dev/null || sync'
+# A line that a crash has torn is ended first, so that it swallows nothing.
+_APPEND = """
+umask 077
+if [ -s "$1" ] && [ -n "$(tail -c 1 "$1")" ]; then echo >> "$1"; fi
+printf "%s\\n" "$2" >> "$1" || exit 1
+sync -d "$1" 2>/dev/null || sync
+"""
+
+
+NEEDS_PERSON = "needs a person"  # the outcome of a run whose way back failed too
 
 
 @dataclass(frozen=True)
@@ -35,14 +44,15 @@ class Entry:
 
 @dataclass(frozen=True)
 class CutOff:
-    """A run that began to change something and never ended: its process died.
+    """A run that began to change something and has no good end: its process died, or a person
+    was needed. Where a later one that took it up was cut off too, this is the last of them.
 
-    :param run: its own mark, as `started` and `ended` have it.
+    :param runs: the marks of all of them, as `started` and `ended` have them.
     :param phase: the last that it began.
-    :param entries: what it wrote, oldest first.
+    :param entries: what they wrote, oldest first.
     """
 
-    run: str
+    runs: tuple[str, ...]
     task: str
     release: str
     time: str
@@ -56,6 +66,11 @@ class CutOff:
             f"{self.task} of release {self.release} by {self.who}@{self.host}, begun {self.time}, "
             f"in phase {self.phase or 'start'}"
         )
+
+    @property
+    def releases(self) -> set[str]:
+        """The stamps of all of its runs."""
+        return {entry.release for entry in self.entries}
 
     def last(self, event: str) -> Entry | None:
         """Its last entry of this kind."""
@@ -93,27 +108,31 @@ class Ledger:
         return entries
 
     def cut_off(self) -> CutOff | None:
-        """The last run that began to change something, if it neither ended nor was settled."""
-        entries = self.entries()
-        begun = [
-            n for n, e in enumerate(entries) if e.event == "started" and e.detail.get("changes")
-        ]
-        if not begun:
+        """What began to change something and has neither ended well nor been settled since."""
+        open_runs: dict[str, list[Entry]] = {}
+        current: list[Entry] = []
+        for entry in self.entries():
+            run = entry.detail.get("run", "")
+            if entry.event == "started":
+                current = open_runs.setdefault(run, []) if entry.detail.get("changes") else []
+            current.append(entry)
+            if entry.event == "settled" or (
+                entry.event == "ended" and entry.detail.get("outcome") != NEEDS_PERSON
+            ):
+                open_runs.pop(run, None)
+        if not open_runs:
             return None
-        start, mine = entries[begun[-1]], entries[begun[-1] :]
-        run = start.detail["run"]
-        if any(e.event in ("ended", "settled") and e.detail.get("run") == run for e in mine):
-            return None
-        phases = [e.detail["phase"] for e in mine if e.event == "phase-started"]
+        start, *rest = list(open_runs.values())[-1]
+        phases = [e.detail["phase"] for e in rest if e.event == "phase-started"]
         return CutOff(
-            run=run,
+            runs=tuple(open_runs),
             task=start.task,
             release=start.release,
             time=start.time,
             who=start.who,
             host=start.host,
             phase=phases[-1] if phases else "",
-            entries=tuple(e for e in mine if e.release == start.release),
+            entries=tuple(entry for entries in open_runs.values() for entry in entries),
         )
 
     def last_baseline(self) -> Timing | None:

@@ -44,6 +44,10 @@ class Live:
         return (self.colour, self.release) if self.marked else ("", "")
 
 
+class NoFormerRelease(DeployError):
+    """The live release is the first one."""
+
+
 class LiveReader:
     """Reads which colour and release are live."""
 
@@ -108,7 +112,7 @@ class LiveReader:
         """
         release = live.container.labels.get(FORMER_LABEL, "")
         if not release:
-            raise DeployError(
+            raise NoFormerRelease(
                 f"{live.colour} {live.release} has no former release to go back to",
                 state=f"{live.colour} {live.release} is live, as before",
                 next_command="fab releases; or deploy another commit: --set source.revision=COMMIT",

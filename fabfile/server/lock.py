@@ -274,7 +274,7 @@ class Lock:
                     _BEAT, self.path, self.owner.token, check=False, timeout=15
                 )
                 self._note(beat.exit_code)
-            except DeployError:
+            except Exception:
                 continue  # the main thread meets the same trouble and explains it
 
 

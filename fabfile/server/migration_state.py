@@ -76,6 +76,11 @@ class MigrationState:
         entries = self.entries()
         return bool(standing(entries, "data")) and not standing(entries, "contract")
 
+    def moved_by(self, release: str) -> bool:
+        """Whether the rows have moved, by a run of this release."""
+        data = standing(self.entries(), "data")
+        return data is not None and data.release == release
+
     def rows_have_moved(self) -> bool:
         """Whether anybody is in the new role, or in the map and not back yet."""
         if not self.wanted:

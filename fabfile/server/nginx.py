@@ -60,7 +60,7 @@ class Nginx:
     def version(self) -> Version:
         """Of the nginx in the container."""
         if self._version is None:
-            output = self._inside(["nginx", "-v"])
+            output = self._inside(self.container, ["nginx", "-v"])
             self._version = parse_version(output.stdout + output.stderr)
         return self._version
 
@@ -109,11 +109,11 @@ class Nginx:
         self.server.write(candidate, text)
         container = self.container
         if not container.running:
-            self._test("-c", inside, mounts={candidate: inside})
+            self._test(container, "-c", inside, mounts={candidate: inside})
             return candidate
         self.server.run(docker.copy_into(candidate, container.name, inside))
         try:
-            self._test("-c", inside)
+            self._test(container, "-c", inside)
         finally:
             self.server.run(docker.execute(container.name, ["rm", "-f", inside]), check=False)
         return candidate
@@ -132,9 +132,10 @@ class Nginx:
         file = self.config_file()
         if keep_as:
             self.server.shell(_KEEP, file.host_path, keep_as)
-        self._place(file, candidate, text)
         try:
-            self._test()
+            self._place(file, candidate, text)
+            self._refuse_unseen(file, text)
+            self._test(self.container)
         except DeployError:
             with interrupts.masked():
                 self.server.write(candidate, old)
@@ -181,8 +182,11 @@ class Nginx:
             self.server.shell(_IN_PLACE, file.host_path, candidate)
         else:
             self.server.write(file.host_path, text)
+
+    def _refuse_unseen(self, file: ConfigFile, text: str) -> None:
         wanted = hashlib.sha256(text.encode()).hexdigest()
-        seen = self._inside(["sha256sum", self.settings.nginx.config]).text.split()[0]
+        digest = ["sha256sum", self.settings.nginx.config]
+        seen = self._inside(self.container, digest).text.split()[0]
         if seen != wanted:
             raise DeployError(
                 f"{file.host_path} was written, but {self.container.name} still sees another file",
@@ -191,18 +195,24 @@ class Nginx:
                 next_command=f"write the file in place, or recreate {self.container.name} once",
             )
 
-    def _test(self, *options: str, mounts: Mapping[str, str] | None = None) -> None:
+    def _test(
+        self, container: Container, *options: str, mounts: Mapping[str, str] | None = None
+    ) -> None:
         try:
-            self._inside(["nginx", "-t", *options], mounts or {})
+            self._inside(container, ["nginx", "-t", *options], mounts or {})
         except CommandFailed as error:
+            if "nginx:" not in error.output:
+                raise  # it is not nginx who refuses
             raise DeployError("nginx refuses the configuration", evidence=error.output) from None
 
-    def _inside(self, argv: list[str], mounts: Mapping[str, str] | None = None) -> Output:
+    def _inside(
+        self, container: Container, argv: list[str], mounts: Mapping[str, str] | None = None
+    ) -> Output:
         """Run a program in nginx's container; where that does not run, in one just like it.
 
+        :param container: nginx's, read once, so that one that comes and goes is one or the other.
         :param mounts: files of the server by their path inside, for the one just like it.
         """
-        container = self.container
         if container.running:
             return self.server.run(docker.execute(container.name, argv))
         return self.server.run(

@@ -30,4 +30,16 @@ def is_gone(pid: int, marked: str) -> bool:
     here = mark(os.getpid())
     if not here or not marked or marked.split()[:2] != here.split()[:2]:
         return False
-    return mark(pid) != marked
+    now = mark(pid)
+    return now != marked if now else not _exists(pid)
+
+
+def _exists(pid: int) -> bool:
+    """Where /proc hides other people's processes, the kernel still says whether there is one."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

@@ -1,9 +1,9 @@
-"""An operator that is cut off at a step: `python -m tests.lab.dying TASK STEP mid|after|away`.
+"""An operator that is cut off at a step: `python -m tests.lab.dying TASK STEP HOW`.
 
-Runs a task and sends itself SIGKILL: `mid`, after the first command that the step sends to the
-server, or `after` the step is done. `away`: there the connection is cut and stays so; the operator
-lives. `python -m tests.lab.dying TASK all cut` cuts the connection once in every step, and lets it
-come again. The steps are the code's own, so a new one is covered by itself.
+HOW is `mid`: SIGKILL after the first command that the step sends to the server; `after`: once the
+step is done; `ctrl-c`: SIGINT where `mid` would kill; `away`: there the connection is cut and
+stays so, and the operator lives. `TASK all cut` cuts the connection once in every step, and lets
+it come again. The steps are the code's own, so a new one is covered by itself.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from fabfile import interrupts
 from fabfile.errors import DeployError
 from fabfile.phases import deploy
 from fabfile.phases.assess import Assess
@@ -25,6 +26,7 @@ from fabfile.phases.blue_green import BlueGreen
 from fabfile.phases.full_rollback import FullRollback
 from fabfile.phases.migrate import Migrate
 from fabfile.phases.phase import Phase, Step
+from fabfile.phases.restore import DatabaseRestore
 from fabfile.phases.rollback import Rollback
 from fabfile.phases.validate import Validate
 from fabfile.report.console import Console
@@ -33,13 +35,20 @@ from fabfile.settings import load
 from fabfile.site import Site
 from lab import server as lab_server
 
+SAME = 16  # characters of a title that tell the steps of one phase apart
 # What each task runs, in its order.
 PHASES: dict[str, tuple[type[Phase], ...]] = {
     "deploy": (Assess, Migrate, BlueGreen, Validate),
     "rollback": (Rollback,),
     "full": (FullRollback,),
+    "keeping": (FullRollback,),
+    "restore": (DatabaseRestore,),
+    "resume": (Assess, Migrate, BlueGreen, Validate),
 }
 RUN: dict[str, Callable[[Site], None]] = {
+    "keeping": lambda site: deploy.full_rollback(site, yes=True, keep_new_rows=True),
+    "restore": lambda site: deploy.restore(site, "latest", yes=True, keep_new_rows=False),
+    "resume": lambda site: deploy.deploy(site, resume=True),
     "deploy": deploy.deploy,
     "rollback": deploy.rollback,
     "full": lambda site: deploy.full_rollback(site, yes=True, keep_new_rows=False),
@@ -59,14 +68,14 @@ def _steps(task: str) -> Iterator[tuple[type[Phase], int, str]]:
             yield phase, number, step.title.replace(site.release, "RELEASE")
 
 
-def _at(phase: type[Phase], number: int | None, happens: Callable[[Step], None]) -> None:
-    """Let something else than its own act happen in a phase's step; None: in each."""
+def _at(phase: type[Phase], title: str, happens: Callable[[Step], None]) -> None:
+    """Let something else than its own act happen in the steps whose title begins like this."""
     original: Callable[[Phase], Sequence[Step]] = phase.steps
 
     def steps(self: Phase) -> Sequence[Step]:
         return [
-            replace(step, act=partial(happens, step)) if number in (None, place) else step
-            for place, step in enumerate(original(self))
+            replace(step, act=partial(happens, step)) if step.title.startswith(title) else step
+            for step in original(self)
         ]
 
     phase.steps = steps  # type: ignore[method-assign]
@@ -107,17 +116,31 @@ def _cut(step: Step) -> None:
 
 
 def _cut_for_good(step: Step) -> None:
-    _end_sessions("mv .ssh/authorized_keys .ssh/away;")
+    _end_sessions("pkill -STOP -f 'sshd.*listener';")
     step.act()
 
 
 def _end_sessions(before: str) -> None:
-    """As a network does that is gone: no good-bye, from outside of what is under test."""
-    lab_server.run(f"{before} pkill -KILL -f '^sshd-session' || true", user="root")
+    """As a network does that is gone: no good-bye, from outside of what is under test.
+
+    Only the user's half of a session: for a killed other half sshd bans the address for a while.
+    """
+    lab_server.run(f"{before} pkill -KILL -u ubuntu -f '^sshd-session' || true", user="root")
     time.sleep(0.05)
 
 
-HAPPENS = {"mid": _die_mid, "after": _die_after, "cut": _cut, "away": _cut_for_good}
+def _ctrl_c(step: Step) -> None:
+    _after_a_command(lambda: os.kill(os.getpid(), signal.SIGINT))
+    step.act()
+
+
+HAPPENS = {
+    "ctrl-c": _ctrl_c,
+    "mid": _die_mid,
+    "after": _die_after,
+    "cut": _cut,
+    "away": _cut_for_good,
+}
 
 
 def main(task: str, number: str, position: str) -> None:
@@ -126,11 +149,14 @@ def main(task: str, number: str, position: str) -> None:
 
     if number == "all":
         for phase in PHASES[task]:
-            _at(phase, None, HAPPENS[position])
+            _at(phase, "", HAPPENS[position])
     else:
-        phase, index, _ = steps_of(task)[int(number)]
-        _at(phase, index, HAPPENS[position])
-    settings = lab_settings("deploy.watch_seconds=0")
+        phase, _, title = steps_of(task)[int(number)]
+        # A run that takes something up has its own words for what comes first.
+        _at(phase, title[:SAME], HAPPENS[position])
+    if position == "ctrl-c":
+        interrupts.listening().__enter__()
+    settings = lab_settings("deploy.watch_seconds=0", "ssh.connect_timeout=2")
     try:
         RUN[task](Site(settings, Server(settings), Console()))
     except DeployError as error:

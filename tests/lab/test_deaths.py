@@ -12,6 +12,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from itertools import product
 
@@ -25,7 +26,12 @@ from tests.lab.dying import steps_of
 from tests.programs import NOWHERE, ROOT, Done
 
 QUICK = "--set=deploy.watch_seconds=0"
-NEXT = {"deploy": ("deploy", QUICK), "rollback": ("rollback",)}
+NEXT = {
+    "deploy": ("deploy", QUICK),
+    "rollback": ("rollback",),
+    "resume": ("deploy", "--resume", QUICK),
+    "full": ("rollback", "--full", "--yes"),
+}
 
 # What a whole state looks like on the server, one fact a line.
 LOOK = r"""
@@ -55,7 +61,7 @@ DATABASES = "SELECT datname FROM pg_database WHERE NOT datistemplate ORDER BY 1"
 def _deaths(task: str) -> list[tuple[int, str, str]]:
     """Step, position and what comes next."""
     count = len(steps_of(task))
-    every = product(range(count), ("mid", "after"), NEXT)
+    every = product(range(count), ("mid", "after"), ("deploy", "rollback"))
     if os.environ.get("ALL_DEATHS"):
         return list(every)
     return [
@@ -83,8 +89,9 @@ def visitors(lab: None) -> Iterator[Load]:
 
 @pytest.fixture
 def live_release(fab: Fab) -> None:
-    """A release of ours is live, and one was before it."""
-    if not _former():
+    """A release of ours is live, and the one before it is kept still."""
+    kept = lab_server.run("docker images --format '{{.Tag}}' 1001stories").stdout.split()
+    if _former() not in kept:
         done = fab("deploy", QUICK)
         assert done.returncode == 0, done.stdout + done.stderr
 
@@ -120,6 +127,11 @@ def test_a_full_rollback_dies(
 def _die(task: str, step: int, position: str) -> None:
     done = _operator(task, str(step), position)
     assert done.returncode == -9, f"{done.returncode}\n{done.stdout}{done.stderr}"
+
+
+def _number(task: str, title: str) -> int:
+    """The step of a task whose title begins like this."""
+    return next(n for n, (_, _, name) in enumerate(steps_of(task)) if name.startswith(title))
 
 
 def _operator(*what: str) -> Done:
@@ -171,9 +183,13 @@ def _facts() -> dict[str, str]:
     return {line.partition(" ")[0]: line.partition(" ")[2].strip() for line in lines}
 
 
-def _former() -> str:
+def _live_container() -> str:
     colour = _facts()["config"].partition("=")[2].partition(" ")[0]
-    return _label(f"1001-stories-app-{colour}", "former")
+    return f"1001-stories-app-{colour}"
+
+
+def _former() -> str:
+    return _label(_live_container(), "former")
 
 
 def _label(container: str, name: str) -> str:
@@ -213,15 +229,103 @@ def test_a_connection_that_stays_away_leaves_the_site_up(
     task: str, title: str, then: str, fab: Fab, visitors: Load, live_release: None
 ) -> None:
     before = visitors.snapshot()
-    number = next(n for n, (_, _, name) in enumerate(steps_of(task)) if name.startswith(title))
+    number = _number(task, title)
     try:
         done = _operator(task, str(number), "away")
     finally:
-        lab_server.run("mv .ssh/away .ssh/authorized_keys", user="root")
+        lab_server.run("pkill -CONT -f 'sshd.*listener'", user="root")
     assert done.returncode in (1, 4), done.stdout + done.stderr
-    assert "refused the sign-in" in done.stderr
+    assert "cannot connect to" in done.stderr
     assert "Traceback" not in done.stderr
     _whole_after(fab(*NEXT[then]), before, visitors, swapped=task == "full")
+
+
+# -- Ctrl-C ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", range(len(steps_of("rollback"))))
+def test_ctrl_c_in_a_rollback_leaves_visitors_on_one_release_or_the_other(
+    step: int, fab: Fab, visitors: Load, live_release: None
+) -> None:
+    """Never on neither, and the next rollback never goes one release too far."""
+    was, to = _label(_live_container(), "release"), _former()
+    before = visitors.snapshot()
+    done = _operator("rollback", str(step), "ctrl-c")
+    assert done.returncode in (0, 1, 3), done.stdout + done.stderr
+    there = _label(_live_container(), "release")
+    assert there == (to if done.returncode == 0 else was), done.stdout + done.stderr
+    if done.returncode:
+        again = fab("rollback")
+        assert f"1001stories:{to}" in again.stdout
+        done = again
+    _whole_after(done, before, visitors, taken_over=False)
+
+
+# -- one death after another -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "then", "ends_on"),
+    [
+        (("deploy", "switch visitors"), ("resume", "let old nginx"), "resume", "new"),
+        (("deploy", "switch visitors"), ("resume", "verified backup"), "rollback", "former"),
+        (("deploy", "wait until it is"), ("resume", "start the idle"), "rollback", "former"),
+        (("rollback", "switch visitors"), ("rollback", "see what is live"), "rollback", "former"),
+        (("rollback", "switch visitors"), ("deploy", "verified"), "deploy", "new"),
+        (("full", "swap the two"), ("full", "carry over the migration"), "full", "former"),
+    ],
+)
+def test_one_death_after_another(
+    first: tuple[str, str],
+    second: tuple[str, str],
+    then: str,
+    ends_on: str,
+    fab: Fab,
+    visitors: Load,
+    live_release: None,
+) -> None:
+    was = _label(_live_container(), "release")
+    to = was if first[0] == "deploy" else _former()
+    before = visitors.snapshot()
+    for task, title in (first, second):
+        done = _operator(task, str(_number(task, title)), "after")
+        assert done.returncode == -9, done.stdout + done.stderr
+    _whole_after(fab(*NEXT[then]), before, visitors, swapped=then == "full", taken_over=False)
+    there = _label(_live_container(), "release")
+    assert (there == to) == (ends_on == "former"), f"{there}; was {was}, former {to}"
+    assert len([n for n in lab_server.psql(DATABASES).split() if "_kept_" in n]) == (
+        1 if then == "full" else 0
+    )
+    lab_server.psql(f"SELECT 1; {_drop_kept()}")
+
+
+@pytest.mark.parametrize("then", ["deploy", "rollback"])
+@pytest.mark.parametrize("title", ["restore into", "swap the two", "carry over the migration"])
+def test_a_restore_dies(
+    title: str, then: str, fab: Fab, visitors: Load, live_release: None
+) -> None:
+    before = visitors.snapshot()
+    _die("restore", _number("restore", title), "after")
+    done = fab(*NEXT[then])
+    _whole_after(done, before, visitors, swapped=True)
+    swapped = title != "restore into"
+    assert ("fab restore --undo brings it back" in done.stdout) == swapped
+    log = lab_server.psql("SELECT status FROM migration_log ORDER BY id").split()
+    assert ("ROLLED_BACK" in log) == swapped or then == "deploy"
+    lab_server.psql(f"SELECT 1; {_drop_kept()}")
+
+
+def test_new_rows_are_carried_over_though_the_run_died_at_the_swap(
+    fab: Fab, visitors: Load, live_release: None
+) -> None:
+    before = visitors.snapshot()
+    title = f"'kept-{time.time():.0f}'"
+    story = f'INSERT INTO "Story" (title, content, "authorId") SELECT {title}, \'\', id FROM "User"'
+    lab_server.psql(f"{story} LIMIT 1")
+    _die("keeping", _number("keeping", "swap the two"), "after")
+    _whole_after(fab(*NEXT["full"]), before, visitors, swapped=True)
+    assert lab_server.psql(f'SELECT count(*) FROM "Story" WHERE title = {title}') == "1"
+    lab_server.psql(f"SELECT 1; {_drop_kept()}")
 
 
 # -- going on with it --------------------------------------------------------------------------
@@ -241,8 +345,7 @@ def test_a_deploy_that_died_is_resumed(
     title: str, skipped: tuple[str, ...], fab: Fab, visitors: Load, live_release: None
 ) -> None:
     before = visitors.snapshot()
-    number = next(n for n, (_, _, name) in enumerate(steps_of("deploy")) if name.startswith(title))
-    _die("deploy", number, "after")
+    _die("deploy", _number("deploy", title), "after")
     [release] = re.findall(r'"release": "(\S+)"', lab_server.run(LAST_ENTRY).stdout)
     assert fab("assess").returncode == 0, "what only reads changes nothing of it"
     done = fab("deploy", "--resume", QUICK)
