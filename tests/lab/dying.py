@@ -116,7 +116,7 @@ def _cut(step: Step) -> None:
 
 
 def _cut_for_good(step: Step) -> None:
-    _end_sessions("pkill -STOP -f 'sshd.*listener';")
+    _end_sessions("pkill -STOP -x sshd;")
     step.act()
 
 

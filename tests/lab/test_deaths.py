@@ -233,7 +233,7 @@ def test_a_connection_that_stays_away_leaves_the_site_up(
     try:
         done = _operator(task, str(number), "away")
     finally:
-        lab_server.run("pkill -CONT -f 'sshd.*listener'", user="root")
+        lab_server.run("pkill -CONT -x sshd", user="root")
     assert done.returncode in (1, 4), done.stdout + done.stderr
     assert "cannot connect to" in done.stderr
     assert "Traceback" not in done.stderr
