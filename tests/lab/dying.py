@@ -154,11 +154,10 @@ def main(task: str, number: str, position: str) -> None:
         phase, _, title = steps_of(task)[int(number)]
         # A run that takes something up has its own words for what comes first.
         _at(phase, title[:SAME], HAPPENS[position])
-    if position == "ctrl-c":
-        interrupts.listening().__enter__()
     settings = lab_settings("deploy.watch_seconds=0", "ssh.connect_timeout=2")
     try:
-        RUN[task](Site(settings, Server(settings), Console()))
+        with interrupts.listening():
+            RUN[task](Site(settings, Server(settings), Console()))
     except DeployError as error:
         Console().failure(error)
         sys.exit(error.exit_code)
