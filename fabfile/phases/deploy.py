@@ -156,7 +156,6 @@ def _finish_with_database(site: Site, *, yes: bool, keep_new_rows: bool) -> None
 
 def restore(site: Site, name: str, *, yes: bool, keep_new_rows: bool) -> None:
     """A backup as the live database; the one that was live is kept."""
-
     with site.locked(DatabaseRestore.name), measured(site):
         _begin(site)
         phase = DatabaseRestore(site, name, yes=yes, keep_new_rows=keep_new_rows)
@@ -166,7 +165,6 @@ def restore(site: Site, name: str, *, yes: bool, keep_new_rows: bool) -> None:
 
 def undo_restore(site: Site, name: str) -> None:
     """The database that the last restore kept is live again."""
-
     with site.locked(UndoRestore.name), measured(site):
         _begin(site)
         phase = UndoRestore(site, name)

@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from typing import ClassVar, NoReturn
 
 from .. import interrupts
-from ..errors import DeployError, Interrupted, LockLost, NeedsPerson, TakenBack
+from ..errors import (
+    DeployError,
+    Interrupted,
+    LockLost,
+    NeedsPerson,
+    ServerUnreachable,
+    TakenBack,
+)
 from ..site import Site
 
 
@@ -132,7 +139,7 @@ class Phase(ABC):
         step = self._begun[-1]
         known = isinstance(error, DeployError)
         why = error if isinstance(error, DeployError) else DeployError(repr(error))
-        if not isinstance(why, Interrupted):
+        if not isinstance(why, (Interrupted, ServerUnreachable)):  # these say nothing of the site
             why.trigger = why.trigger or step.trigger
         bare, why.reason = why.reason, f"{step.title}: {why.reason}"
         taken = self.take_back(why)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import socket
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -109,31 +110,7 @@ class Ledger:
 
     def cut_off(self) -> CutOff | None:
         """What began to change something and has neither ended well nor been settled since."""
-        open_runs: dict[str, list[Entry]] = {}
-        current: list[Entry] = []
-        for entry in self.entries():
-            run = entry.detail.get("run", "")
-            if entry.event == "started":
-                current = open_runs.setdefault(run, []) if entry.detail.get("changes") else []
-            current.append(entry)
-            if entry.event == "settled" or (
-                entry.event == "ended" and entry.detail.get("outcome") != NEEDS_PERSON
-            ):
-                open_runs.pop(run, None)
-        if not open_runs:
-            return None
-        start, *rest = list(open_runs.values())[-1]
-        phases = [e.detail["phase"] for e in rest if e.event == "phase-started"]
-        return CutOff(
-            runs=tuple(open_runs),
-            task=start.task,
-            release=start.release,
-            time=start.time,
-            who=start.who,
-            host=start.host,
-            phase=phases[-1] if phases else "",
-            entries=tuple(entry for entries in open_runs.values() for entry in entries),
-        )
+        return cut_off_in(self.entries())
 
     def last_baseline(self) -> Timing | None:
         """The response times that the last assessment measured; None where none did."""
@@ -141,6 +118,35 @@ class Ledger:
             if entry.event == "baseline":
                 return Timing.from_json(entry.detail["timing"])
         return None
+
+
+def cut_off_in(entries: Iterable[Entry]) -> CutOff | None:
+    """The runs that are still open at the end of a ledger, as one."""
+    open_runs: dict[str, list[Entry]] = {}
+    current: list[Entry] = []
+    for entry in entries:
+        run = entry.detail.get("run", "")
+        if entry.event == "started":
+            current = open_runs.setdefault(run, []) if entry.detail.get("changes") else []
+        current.append(entry)
+        if entry.event == "settled" or (
+            entry.event == "ended" and entry.detail.get("outcome") != NEEDS_PERSON
+        ):
+            open_runs.pop(run, None)
+    if not open_runs:
+        return None
+    start, *rest = list(open_runs.values())[-1]
+    phases = [e.detail["phase"] for e in rest if e.event == "phase-started"]
+    return CutOff(
+        runs=tuple(open_runs),
+        task=start.task,
+        release=start.release,
+        time=start.time,
+        who=start.who,
+        host=start.host,
+        phase=phases[-1] if phases else "",
+        entries=tuple(entry for written in open_runs.values() for entry in written),
+    )
 
 
 def operator() -> str:

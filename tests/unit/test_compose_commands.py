@@ -12,11 +12,8 @@ from fabfile.errors import DeployError
 
 SITE = """
 version: "3.8"
-x-env: &env
-  env_file: .env.production
 services:
   app:
-    <<: *env
     build: .
     container_name: 1001-stories-app
     ports: ["3000:3000"]
@@ -27,6 +24,10 @@ services:
     networks:
       front: {aliases: [app-alias], ipv4_address: 10.0.0.5}
     healthcheck: {test: [CMD, curl, localhost]}
+  db: {image: postgres}
+networks:
+  front: {name: 1001-stories_front}
+volumes: {}
 """
 
 
@@ -58,7 +59,6 @@ def test_the_idle_colour_has_its_own_name_image_and_loopback_port() -> None:
 
 def test_environment_and_health_check_are_the_sites_own() -> None:
     service = override()["services"]["app-green"]
-    assert service["env_file"] == ".env.production"
     assert service["environment"] == {"GREETING": "costs $$5"}
     assert service["healthcheck"] == {"test": ["CMD", "curl", "localhost"]}
 
@@ -88,3 +88,59 @@ def test_up_starts_one_service_and_nothing_it_depends_on() -> None:
         "docker compose --project-name p --project-directory /srv --file /srv/a --file /b "
         "up --detach --no-deps --no-build --force-recreate app"
     )
+
+
+def test_an_override_is_whole_in_itself_and_has_nobody_else_in_it() -> None:
+    document = override()
+    assert set(document["services"]) == {"app-green"}
+    assert document["networks"] == {"front": {"name": "1001-stories_front"}}
+    assert "volumes" not in document
+
+
+def test_what_runs_already_keeps_the_environment_that_it_runs_with() -> None:
+    text = compose.override(
+        SITE,
+        "app",
+        project="p",
+        file_name="docker-compose.yml",
+        colour="blue",
+        release="20240828-143000",
+        container="c",
+        image="i",
+        host_port=3000,
+        port=3000,
+        labels={},
+        environment={"PASSWORD": 'it\'s $HOME ${x} \\ "quoted" # 1'},
+    )
+    [service] = yaml.safe_load(text)["services"].values()
+    # Compose reads `$$` as a dollar.
+    assert service["environment"] == {"PASSWORD": 'it\'s $$HOME $${x} \\ "quoted" # 1'}
+
+
+def test_a_kept_override_can_run_as_the_other_colour() -> None:
+    kept = yaml.safe_dump(override())
+    again = yaml.safe_load(
+        compose.repainted(
+            kept,
+            "app",
+            colour="blue",
+            colour_label="deploy.colour",
+            container="1001-stories-app-blue",
+            host_port=3000,
+            port=3000,
+        )
+    )
+    service = again["services"].pop("app-blue")
+    was = override()["services"]["app-green"]
+    assert again == {**override(), "services": {}}
+    assert service["ports"] == ["127.0.0.1:3000:3000"]
+    assert service["labels"]["deploy.colour"] == "blue"
+    changed = ("container_name", "ports", "labels")
+    assert {k: v for k, v in service.items() if k not in changed} == {
+        k: v for k, v in was.items() if k not in changed
+    }
+
+
+@pytest.mark.parametrize("text", ["", "a: b", "services: {a: {}, b: {}}", "services: {a: 1}", "["])
+def test_labels_of_anything_else_are_none(text: str) -> None:
+    assert compose.labels_of(text) == {}
