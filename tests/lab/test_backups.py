@@ -449,12 +449,6 @@ def test_the_list_is_newest_first_with_whole_names_at_80_columns(
         "** what a second one after it goes to",
     ]
 
-    out = printing(site, width=140)
-    operation.backups(site)
-    first, second = out.getvalue().splitlines()[:2]
-    assert first.split() == ["name", "kind", "release", "age", "size", "verified"]
-    assert second.split()[:2] == [made.name, "manual"]
-
 
 def test_a_live_release_without_a_backup_of_its_own_goes_back_to_the_newest(
     scratch: Scratch, containers: Callable[..., str], monkeypatch: pytest.MonkeyPatch
