@@ -380,7 +380,8 @@ def test_an_interrupt_while_the_meter_runs_ends_the_process_and_its_figures_are_
 ) -> None:
     """Ctrl-C reaches the main thread only; the meter's threads never keep a process alive."""
     script = f"""
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a shell's `&` started us
 from fabfile.probes.meter import Meter
 from fabfile.probes.http import Visitor
 from fabfile.settings import Settings
