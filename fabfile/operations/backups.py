@@ -8,10 +8,11 @@ from ..errors import DeployError
 from ..report.columns import columns
 from ..report.words import age, seconds_between, size
 from ..server.backup import DUMP, Backup
-from ..server.backups import DAY, Shelf
+from ..server.backups import DAY
 from ..server.containers import FORMER_LABEL
 from ..server.kept import kept_databases, sweep_candidates
 from ..server.restore import Restore
+from ..server.shelf import Shelf
 from ..site import Site
 
 _COLUMNS = ("", "name", "age", "size", "verified")  # kind and release stand in the name

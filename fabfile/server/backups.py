@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import posixpath
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import get_args
+from dataclasses import replace
 
 from .. import interrupts
 from ..commands import postgres
@@ -19,12 +17,11 @@ from .connection import Server
 from .containers import FORMER_LABEL, RELEASE_LABEL, Containers
 from .database import Database, account
 from .ledger import operator
+from .shelf import KINDS, Shelf, parsed, read_shelf
 
 __all__ = ["Backup", "Backups"]
 
 MANIFEST = "manifest.json"
-KINDS: tuple[Kind, ...] = get_args(Kind)
-_OURS = tuple(f"{kind}-" for kind in KINDS)  # how the name of every folder of ours begins
 ROOM = 3  # times the database's size
 DAY = 86_400.0  # seconds
 # The guide's names, which its emergency lines use; the other kinds have none.
@@ -60,46 +57,6 @@ case $1 in "$2"/*) ;; *) exit 3 ;; esac
 find /tmp -maxdepth 1 -type l \\( -lname "$1" -o -lname "$1/*" \\) -exec rm -f -- {} +
 rm -f -- "$1/manifest.json" && rm -rf -- "$1"
 """
-# Each folder's name, then its manifest, each ended by a NUL: a torn manifest may hold some.
-_ALL = """
-[ -e "$1" ] || exit 0
-cd -- "$1" || exit 1
-for folder in */; do
-  [ -d "$folder" ] || continue
-  printf '%s\\0' "${folder%/}"
-  if [ -e "$folder/manifest.json" ]; then printf 'm'; tr -d '\\000' < "$folder/manifest.json"; fi
-  printf '\\0'
-done
-"""
-
-
-@dataclass(frozen=True)
-class Shelf:
-    """What lies in the backups' folder.
-
-    :param backups: those with a manifest, oldest first.
-    :param unreadable: why a manifest cannot be read, by the folder's name.
-    :param unfinished: names of folders without one: a run that was cut off, or is at work.
-    """
-
-    backups: tuple[Backup, ...]
-    unreadable: Mapping[str, str]
-    unfinished: tuple[str, ...]
-
-    def of_kind(self, kind: Kind) -> list[Backup]:
-        """The backups of one kind, newest first."""
-        return [backup for backup in reversed(self.backups) if backup.kind == kind]
-
-    def before(self, release: str) -> Backup | None:
-        """What a release's own deploy began with: before its migration, else its assessment."""
-        kinds: tuple[Kind, ...] = ("pre-migration", "assessment")
-        own = (b for kind in kinds for b in self.of_kind(kind) if b.release == release)
-        return next(own, None)
-
-    def rollback_target(self, release: str) -> Backup | None:
-        """What a full rollback from this release goes to: the backup that its own deploy began
-        with, else the newest of a migration; None where there is none."""
-        return self.before(release) or next(iter(self.of_kind("pre-migration")), None)
 
 
 class Backups:
@@ -223,54 +180,15 @@ class Backups:
 
     def look(self) -> Shelf:
         """All that lies in the backups' folder, in one round trip."""
-        parts = self.server.shell(_ALL, self.parent).stdout.split("\0")
-        backups, unreadable, unfinished = [], {}, []
-        for name, manifest in zip(parts[::2], parts[1::2], strict=False):
-            if manifest:
-                try:
-                    backups.append(_parsed(manifest[1:], f"{self.parent}/{name}"))
-                except (ValueError, TypeError, KeyError) as error:
-                    unreadable[name] = str(error) or repr(error)
-            elif name.startswith(_OURS):
-                unfinished.append(name)
-        backups.sort(key=lambda backup: (backup.time, backup.release))
-        return Shelf(tuple(backups), unreadable, tuple(unfinished))
+        return read_shelf(self.server, self.parent)
 
     def list(self) -> list[Backup]:
         """Every backup whose manifest can be read, oldest first."""
         return [*self.look().backups]
 
     def find(self, name: str) -> Backup:
-        """The backup that a person means.
-
-        :param name: its folder's name, its release where only one has it, or `latest`.
-        :raises DeployError: there is none, or more than one; says which there are.
-        """
-        shelf = self.look()
-        names = [backup.name for backup in reversed(shelf.backups)]
-        if name in shelf.unreadable:
-            raise DeployError(
-                f"the manifest of {name} cannot be read", evidence=shelf.unreadable[name]
-            )
-        if not names:
-            raise DeployError(f"there is no backup in {self.parent}", next_command="fab backup")
-        wanted = names[0] if name == "latest" else name.rstrip("/")
-        found = [b for b in shelf.backups if wanted in (b.name, b.folder, b.release)]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            several = " or ".join(backup.name for backup in found)
-            raise DeployError(
-                f"{len(found)} backups are of release {name}: {several}",
-                next_command="again, with one of these names",
-            )
-        known = [*names, *(backup.release for backup in shelf.backups), "latest"]
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.3)
-        raise DeployError(
-            f"there is no backup {name!r}" + (f"; did you mean {near[0]}?" if near else ""),
-            evidence="\n".join(["there are, newest first:", *names]),
-            next_command="fab backups",
-        )
+        """The backup that a person means, as `Shelf.find`."""
+        return self.look().find(name)
 
     def note_restored(self, backup: Backup) -> Backup:
         """Write into a backup's manifest that it was restored just now.
@@ -340,7 +258,7 @@ class Backups:
         if text is None:
             return None
         try:
-            return _parsed(text, folder)
+            return parsed(text, folder)
         except (ValueError, TypeError, KeyError) as error:
             raise DeployError(f"{folder}/{MANIFEST} cannot be read: {error}") from None
 
@@ -380,13 +298,6 @@ class Backups:
                 evidence=output.stderr or output.stdout,
                 state="no backup was made; nothing else was changed",
             )
-
-
-def _parsed(manifest: str, folder: str) -> Backup:
-    """:raises ValueError, TypeError, KeyError: it cannot be read."""
-    backup = Backup.from_json(manifest)
-    seconds_between(backup.time, backup.time)  # its age can be told
-    return replace(backup, folder=folder)  # where it lies now: folders are moved and copied
 
 
 def _gb(size: int) -> str:

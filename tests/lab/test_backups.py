@@ -20,9 +20,9 @@ from fabfile.report.console import Console
 from fabfile.report.words import age, size
 from fabfile.server import backups as backups_module
 from fabfile.server.backup import Backup
-from fabfile.server.backups import KINDS
 from fabfile.server.live import Live, LiveReader
 from fabfile.server.migrations import Migrations
+from fabfile.server.shelf import KINDS
 from fabfile.settings import Settings
 from fabfile.site import Site
 from lab import server as lab_server
