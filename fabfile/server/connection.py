@@ -148,7 +148,7 @@ class Server:
                 raise CommandFailed(command, 124, "no answer from the server") from None
         output = Output(result.stdout, result.stderr, result.exited)
         interrupts.check()
-        if output.exit_code == 126 and NOT_BEGUN in output.stderr and tries > 1:
+        if output.exit_code == 126 and NOT_BEGUN in output.stdout + output.stderr and tries > 1:
             time.sleep(0.5)
             return self.run(argv, timeout=timeout, check=check, on_text=on_text, tries=tries - 1)
         if check and not output.ok:

@@ -19,6 +19,10 @@ from .containers import FORMER_LABEL, Container, Containers, gone
 from .nginx import Nginx
 from .releases import override_path
 
+# Seconds; longer than nginx waits for a container that is gone (proxy_connect_timeout, 5 s in
+# our template): its 504 names what is live, no answer at all does not.
+PATIENCE = 10
+
 
 @dataclass(frozen=True)
 class Live:
@@ -72,7 +76,7 @@ class LiveReader:
     def ask(self) -> Answer:
         """The public address from here; where that fails, nginx from the server's own side."""
         path = self.settings.app.health_path
-        answer = Visitor(self.settings.public, timeout=5).ask(path)
+        answer = Visitor(self.settings.public, timeout=PATIENCE).ask(path)
         if answer.status:
             return answer
         with contextlib.suppress(DeployError), self.inside() as visitor:
@@ -95,7 +99,7 @@ class LiveReader:
         """
         with self.server.forward(self.nginx.container.address, 443) as port:
             public = self.settings.public.model_copy(update={"connect": f"127.0.0.1:{port}"})
-            yield Visitor(public, timeout=5)
+            yield Visitor(public, timeout=PATIENCE)
 
     def release_of(self, container: Container) -> str:
         """The release that a container runs: its label, or its image's time for a plain one."""
