@@ -141,8 +141,9 @@ def _moment(text: str) -> datetime:
 
 
 def _fab(*arguments: str) -> None:
-    argv = [str(FAB), "-f", "lab/settings.yaml", "-H", "ubuntu@127.0.0.1:22022", *arguments]
-    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
+    argv = [str(FAB), "-f", "lab/settings.yaml", "-H", Server().host, *arguments]
+    there = {**os.environ, **Server().environment}
+    done = subprocess.run(argv, cwd=ROOT, env=there, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"fab {' '.join(arguments)}: {done.returncode}\n{done.stdout}{done.stderr}")
 

@@ -9,6 +9,7 @@ the app's database sessions, some may fail within a second.
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ from rich.console import Console
 from lab import server as lab
 from lab.load import Load
 from lab.load_result import LoadResult
+from lab.places import Server
 from lab.progress import spoken
 from lab.shell import LabError
 
@@ -59,7 +61,7 @@ def _run(rate: float) -> int:
     server = lab.up(say=say)
     lab.reset(say=say)
     before = _identities()
-    target = f"ubuntu@127.0.0.1:{server.ssh_port}"
+    target = server.host
     load = Load(rate, most_seconds=MOST_SECONDS).start()
     good = True
     lines = []
@@ -90,7 +92,8 @@ def _fab(target: str, command: tuple[str, ...], title: str) -> int:
     argv = [str(FAB), "-f", "lab/settings.yaml", "-H", target, *command]
     console.rule(title)
     console.print("$ fab " + " ".join(argv[1:]), style="bold")
-    return subprocess.run(argv, cwd=ROOT, check=False).returncode
+    there = {**os.environ, **Server().environment}
+    return subprocess.run(argv, cwd=ROOT, env=there, check=False).returncode
 
 
 def _figures(title: str, start: LoadResult, end: LoadResult) -> str:

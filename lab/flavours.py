@@ -18,6 +18,7 @@ class Flavour:
     compose: str
     nginx: str
     packages: tuple[str, ...] = ()
+    keeps_idle_connections: bool = True  # nginx knows keepalive_min_timeout, since 1.27.4
 
     @property
     def base(self) -> str:
@@ -30,6 +31,15 @@ class Flavour:
         return f"1001stories-lab-server:{self.release}"
 
 
+# Production is an Ubuntu 22.04 with the old docker-compose: this is what it is like.
+BOOKWORM = Flavour(
+    release="bookworm",
+    docker="20.10",
+    compose="1.29",
+    nginx="bookworm",
+    packages=("docker.io", "docker-compose"),
+    keeps_idle_connections=False,
+)
 TRIXIE = Flavour(
     release="trixie",
     docker="26.1",
@@ -37,3 +47,5 @@ TRIXIE = Flavour(
     nginx="forky",
     packages=("docker.io", "docker-cli", "docker-compose"),
 )
+
+FLAVOURS = {flavour.release: flavour for flavour in (TRIXIE, BOOKWORM)}

@@ -120,8 +120,7 @@ def _refuse_busy(port: int) -> None:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
             raise LabError(
-                f"port {port} on 127.0.0.1 is taken: set LAB_SSH_PORT, LAB_HTTP_PORT or "
-                "LAB_HTTPS_PORT to a free one"
+                f"port {port} on 127.0.0.1 is taken: set LAB_SERVER to another number"
             ) from error
 
 

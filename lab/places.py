@@ -6,7 +6,8 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lab.flavours import TRIXIE, Flavour
+from lab.flavours import FLAVOURS, Flavour
+from lab.shell import LabError
 
 DOMAIN = "1001stories.seedsofempowerment.org"
 PROJECT = "1001-stories"
@@ -23,19 +24,63 @@ KNOWN_HOSTS = STATE / "known_hosts"
 CERTIFICATE_AUTHORITY = STATE / "ca.pem"
 
 
-def _port(variable: str, default: int) -> int:
-    return int(os.environ.get(variable, default))
+MOST_SERVERS = 11  # their ports stay below those that the kernel gives out
+
+
+def _number() -> int:
+    text = os.environ.get("LAB_SERVER", "1")
+    if not text.isdigit() or not 1 <= int(text) <= MOST_SERVERS:
+        raise LabError(f"LAB_SERVER is {text!r}; allowed: 1 to {MOST_SERVERS}")
+    return int(text)
+
+
+def _flavour() -> Flavour:
+    name = os.environ.get("LAB_FLAVOUR", "trixie")
+    if name not in FLAVOURS:
+        raise LabError(f"LAB_FLAVOUR is {name!r}; allowed: {', '.join(FLAVOURS)}")
+    return FLAVOURS[name]
 
 
 @dataclass(frozen=True)
 class Server:
-    """One lab server: its container, its flavour, and its ports on 127.0.0.1."""
+    """One lab server: its container, its flavour, and its ports on 127.0.0.1.
 
-    number: int = 1
-    flavour: Flavour = TRIXIE
-    ssh_port: int = field(default_factory=lambda: _port("LAB_SSH_PORT", 22022))
-    http_port: int = field(default_factory=lambda: _port("LAB_HTTP_PORT", 22080))
-    https_port: int = field(default_factory=lambda: _port("LAB_HTTPS_PORT", 22443))
+    The environment says which: LAB_SERVER is its number, LAB_FLAVOUR its Debian release.
+    """
+
+    number: int = field(default_factory=_number)
+    flavour: Flavour = field(default_factory=_flavour)
+
+    @property
+    def ssh_port(self) -> int:
+        return self._ports_from + 22
+
+    @property
+    def http_port(self) -> int:
+        return self._ports_from + 80
+
+    @property
+    def https_port(self) -> int:
+        return self._ports_from + 443
+
+    @property
+    def _ports_from(self) -> int:
+        return 21_000 + 1_000 * self.number
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What leads the tool, with lab/settings.yaml, to this server and no other."""
+        return {
+            "LAB_SERVER": str(self.number),
+            "DEPLOY_SSH__HOST": self.host,
+            "DEPLOY_PUBLIC__CONNECT": f"127.0.0.1:{self.https_port}",
+            "DEPLOY_PUBLIC__CONNECT_HTTP": f"127.0.0.1:{self.http_port}",
+        }
+
+    @property
+    def host(self) -> str:
+        """What `fab -H` takes."""
+        return f"ubuntu@127.0.0.1:{self.ssh_port}"
 
     @property
     def name(self) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import fcntl
+from collections.abc import Iterator, Sequence
 
 from lab import engine, images, keys, machine, talk, website
 from lab.environment import DATABASE_NAME, DATABASE_USER
-from lab.places import Server
+from lab.places import STATE, Server
 from lab.progress import Say, silent
 from lab.shell import Completed
 
@@ -17,11 +19,12 @@ def up(server: Server | None = None, say: Say = silent) -> Server:
     A site that is there already is left as it is, whatever was deployed to it.
     """
     server = server or Server()
-    engine.ensure_engine()
-    say(f"this machine's Docker engine answers ({engine.version()})")
-    for line in images.ensure_images(server.flavour):
-        say(line)
-    keys.ensure_keys(server)
+    with _one_at_a_time():
+        engine.ensure_engine()
+        say(f"this machine's Docker engine answers ({engine.version()})")
+        for line in images.ensure_images(server.flavour):
+            say(line)
+        keys.ensure_keys(server)
     say(f"server {server.name}: {machine.ensure_machine(server)}")
     if copied := _copy_images(server):
         say(f"copied {', '.join(copied)} to the server's engine")
@@ -33,6 +36,15 @@ def up(server: Server | None = None, say: Say = silent) -> Server:
     release = website.wait_until_public(server)
     say(f"the site answers as release {release}")
     return server
+
+
+@contextlib.contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """What all servers of this working copy share is made by one of them."""
+    STATE.mkdir(exist_ok=True)
+    with (STATE / "up.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
 def reset(server: Server | None = None, say: Say = silent) -> None:

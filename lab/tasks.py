@@ -35,6 +35,9 @@ def _plain_errors() -> Iterator[None]:
 def up(context: Context) -> None:
     """Start the lab: a server in a container, with the site on it; safe to run again.
 
+    LAB_SERVER=2 is a second one beside it, and so on; LAB_FLAVOUR=bookworm one with Docker 20.10
+    and docker-compose 1.29.
+
     Needs root, and the packages of lab/install-packages.sh. The first run takes some two
     minutes, later ones seconds. A site that is there is left as it is. Next: deploy to it.
     """
@@ -42,9 +45,10 @@ def up(context: Context) -> None:
         made = server.up(say=spoken(console))
     ssh = " ".join(keys.ssh_command(made))
     console.print(f"\nLog in:\n  {ssh}\n  (or: invoke lab.ssh)", highlight=False, soft_wrap=True)
+    first = made.number == 1  # lab/settings.yaml is about the first one
+    where = "" if first else " ".join(f"{k}={v}" for k, v in made.environment.items()) + " "
     console.print(
-        "Deploy:\n  fab -f lab/settings.yaml "
-        f"-H ubuntu@127.0.0.1:{made.ssh_port} deploy\n"
+        f"Deploy:\n  {where}fab -f lab/settings.yaml -H {made.host} deploy\n"
         f"Visit:\n  curl --cacert .lab/ca.pem --connect-to ::127.0.0.1:{made.https_port} "
         "https://1001stories.seedsofempowerment.org/",
         highlight=False,

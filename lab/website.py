@@ -63,8 +63,8 @@ def install(server: Server) -> None:
     """Put the site's files on the server and start it."""
     files = {
         "docker-compose.yml": (SITE / "docker-compose.yml").read_bytes(),
-        ".env.production": env_file(),
-        **_files(SITE / "nginx", "nginx/"),
+        ".env.production": env_file(server.flavour),
+        "nginx/nginx.conf": _nginx_conf(server),
         **_files(SITE / "db", "db/"),
         **_certificate(),
     }
@@ -112,6 +112,14 @@ def fetch(server: Server, path: str) -> tuple[int, str, bytes]:
         connection.request("GET", path, headers={"Connection": "close"})
         answer = connection.getresponse()
         return answer.status, answer.headers.get("X-App-Release", ""), answer.read()
+
+
+def _nginx_conf(server: Server) -> bytes:
+    """The site's own; an older nginx would not start with what it does not know."""
+    text = (SITE / "nginx/nginx.conf").read_text()
+    if not server.flavour.keeps_idle_connections:
+        text = text.replace("    keepalive_min_timeout 2s;\n", "")
+    return text.encode()
 
 
 def _certificate() -> dict[str, bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,13 +18,34 @@ from fabfile.settings import Settings, load
 from fabfile.site import Site
 from lab import server as lab_server
 from lab.load import Load
+from lab.places import Server as LabServer
 from lab.shell import LabError
 from tests.programs import ROOT, Done, program
 
 SETTINGS_FILE = ROOT / "lab/settings.yaml"
-HOST = "ubuntu@127.0.0.1:22022"
+
+# Each of pytest's workers has a server of its own; the second flavour's start further on.
+FIRST = {"trixie": 1, "bookworm": 6}
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["LAB_SERVER"] = str(FIRST[os.environ.get("LAB_FLAVOUR", "trixie")] + WORKER)
+HERE = LabServer()
 
 Fab = Callable[..., Done]
+
+
+# Tables whose rows start from any state: several servers share them, so many rows each.
+SHARED = {"test_deaths.py": 6, "test_triggers.py": 7}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say what one server runs in one go: a file, or a part of a table."""
+    rows: Counter[str] = Counter()
+    for item in items:
+        name = item.path.name
+        part = rows[name] // SHARED[name] if name in SHARED else 0
+        rows[name] += 1
+        item.add_marker(pytest.mark.xdist_group(f"{name} {part}"))
 
 
 @pytest.fixture(scope="session")
@@ -61,7 +83,10 @@ def fab(lab: None) -> Fab:
     """`fab -f lab/settings.yaml -H … ARGUMENTS` as a real process."""
 
     def run(*arguments: str) -> Done:
-        return program("fab", "-f", str(SETTINGS_FILE), "-H", HOST, *arguments)
+        return program(
+            *("fab", "-f", str(SETTINGS_FILE), "-H", HERE.host, *arguments),
+            environment=HERE.environment,
+        )
 
     return run
 
@@ -71,8 +96,8 @@ def invoke(lab: None) -> Fab:
     """`invoke -f lab/settings.yaml ARGUMENTS` as a real process."""
 
     def run(*arguments: str) -> Done:
-        there = {"DEPLOY_SSH__HOST": HOST}
-        return program("invoke", "-f", str(SETTINGS_FILE), *arguments, environment=there)
+        argv = ("invoke", "-f", str(SETTINGS_FILE), *arguments)
+        return program(*argv, environment=HERE.environment)
 
     return run
 
@@ -121,4 +146,4 @@ def lab_settings(*assignments: str) -> Settings:
     section = yaml.safe_load((ROOT / "invoke.yaml").read_text())["site"]
     for group, values in yaml.safe_load(SETTINGS_FILE.read_text())["site"].items():
         section[group] = {**section[group], **values} if isinstance(values, dict) else values
-    return load(section, assignments=assignments)
+    return load(section, environment=HERE.environment, assignments=assignments)

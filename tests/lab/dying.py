@@ -125,7 +125,9 @@ def _end_sessions(before: str) -> None:
 
     Only the user's half of a session: for a killed other half sshd bans the address for a while.
     """
-    lab_server.run(f"{before} pkill -KILL -u ubuntu -f '^sshd-session' || true", user="root")
+    lab_server.run(
+        f"{before} pkill -KILL -u ubuntu -f '^sshd(-session)?: ubuntu' || true", user="root"
+    )
     time.sleep(0.05)
 
 

@@ -11,7 +11,7 @@ from fabfile.report.console import Console
 from fabfile.server.connection import Server
 from fabfile.settings import Settings
 from fabfile.site import Site
-from tests.lab.conftest import SETTINGS_FILE, Fab
+from tests.lab.conftest import HERE, SETTINGS_FILE, Fab
 from tests.programs import ROOT, program
 
 
@@ -27,8 +27,8 @@ def test_an_unknown_host_key_is_refused_with_the_line_that_says_how_to_trust_it(
 ) -> None:
     done = fab("status", f"--set=ssh.known_hosts={known_hosts}")
     assert done.returncode == 1
-    assert "unknown host key of [127.0.0.1]:22022: ssh-ed25519 SHA256:" in done.stderr
-    assert "ssh-keyscan -p 22022 127.0.0.1 >> ~/.ssh/known_hosts" in done.stderr
+    assert f"unknown host key of [127.0.0.1]:{HERE.ssh_port}: ssh-ed25519 SHA256:" in done.stderr
+    assert f"ssh-keyscan -p {HERE.ssh_port} 127.0.0.1 >> ~/.ssh/known_hosts" in done.stderr
     assert known_hosts.read_text() == ""
 
 
@@ -36,7 +36,7 @@ def test_a_changed_host_key_is_refused_even_where_new_ones_are_accepted(
     fab: Fab, known_hosts: Path
 ) -> None:
     other = "AAAAC3NzaC1lZDI1NTE5AAAAIGPKdHLLDBUBFLFCTQgFIMvUM0gUhAh3rtPoEaWDHhgk"
-    known_hosts.write_text(f"[127.0.0.1]:22022 ssh-ed25519 {other}\n")
+    known_hosts.write_text(f"[127.0.0.1]:{HERE.ssh_port} ssh-ed25519 {other}\n")
     done = fab(
         "status", f"--set=ssh.known_hosts={known_hosts}", "--set=ssh.accept_new_host_key=true"
     )
@@ -50,7 +50,7 @@ def test_a_new_host_key_is_added_where_the_settings_ask_for_it(fab: Fab, known_h
         "status", f"--set=ssh.known_hosts={known_hosts}", "--set=ssh.accept_new_host_key=true"
     )
     assert done.returncode == 0, done.stderr
-    assert "[127.0.0.1]:22022 ssh-ed25519" in known_hosts.read_text()
+    assert f"[127.0.0.1]:{HERE.ssh_port} ssh-ed25519" in known_hosts.read_text()
 
 
 def test_a_key_that_the_server_does_not_know_is_one_line(fab: Fab, tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_a_key_that_the_server_does_not_know_is_one_line(fab: Fab, tmp_path: Pat
     )
     done = fab("status", f"--set=ssh.key_file={key}")
     assert done.returncode == 1
-    assert "ubuntu@127.0.0.1:22022 refused the sign-in" in done.stderr
+    assert f"{HERE.host} refused the sign-in" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -21,9 +21,9 @@ import pytest
 from lab import server as lab_server
 from lab.load import Load
 from lab.load_result import LoadResult
-from tests.lab.conftest import Fab
+from tests.lab.conftest import HERE, Fab
 from tests.lab.dying import steps_of
-from tests.programs import NOWHERE, ROOT, Done
+from tests.programs import ROOT, Done
 
 QUICK = "--set=deploy.watch_seconds=0"
 NEXT = {
@@ -80,12 +80,16 @@ def _named(task: str) -> list[object]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def visitors(lab: None) -> Iterator[Load]:
-    """Visitors all the while, from plain production on."""
+def _plain_production(lab: None) -> None:
     lab_server.reset()
-    load = Load(rate=40, most_seconds=3600).start()
+
+
+@pytest.fixture
+def visitors(live_release: None) -> Iterator[Load]:
+    """Visitors all the while; one that died early would prove nothing."""
+    load = Load(rate=40, most_seconds=600).start()
     yield load
-    print(load.stop())
+    load.stop()
 
 
 @pytest.fixture
@@ -140,7 +144,7 @@ def _operator(*what: str) -> Done:
     return subprocess.run(
         [sys.executable, "-m", "tests.lab.dying", *what],
         cwd=ROOT,
-        env={**os.environ, **NOWHERE},
+        env={**os.environ, **HERE.environment},
         capture_output=True,
         text=True,
         timeout=600,
@@ -159,6 +163,7 @@ def _whole_after(
     assert done.returncode == 0, done.stdout + done.stderr
     assert "took over the lock of a dead run" in done.stdout or not taken_over
     now = visitors.snapshot()
+    assert now.answered > before.answered
     failures = [f for f in now.failures if f.at > before.seconds]
     if not swapped:  # who was at work in the moment of the swap may have to ask again
         assert (now.failed, now.resent) == (before.failed, before.resent), failures

@@ -11,8 +11,8 @@ from collections.abc import Callable
 import pytest
 
 from lab import server as lab_server
-from tests.lab.conftest import HOST, SETTINGS_FILE, Fab
-from tests.programs import BIN, NOWHERE, ROOT, Done
+from tests.lab.conftest import HERE, SETTINGS_FILE, Fab
+from tests.programs import BIN, ROOT, Done
 
 OnServer = Callable[..., "Done"]
 
@@ -54,14 +54,14 @@ def test_ctrl_c_takes_back_says_the_state_and_frees_the_lock(
         "-f",
         str(SETTINGS_FILE),
         "-H",
-        HOST,
+        HERE.host,
         "blue-green-deploy",
         working_copy("health-late 4"),
     ]
     process = subprocess.Popen(
         [str(BIN / "fab"), *argv, "--set=deploy.watch_seconds=30"],
         cwd=ROOT,
-        env={**os.environ, **NOWHERE, "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, **HERE.environment, "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -17,9 +17,9 @@ import pytest
 from lab import server as lab_server
 from lab.load import MIX, Load
 from lab.visitor import Errand
-from tests.lab.conftest import HOST, SETTINGS_FILE, Fab
+from tests.lab.conftest import HERE, SETTINGS_FILE, Fab
 from tests.lab.test_rollback import live, release_of
-from tests.programs import BIN, NOWHERE, ROOT
+from tests.programs import BIN, ROOT
 
 QUICK = "--set=deploy.watch_seconds=0"
 ROLES = "SELECT string_agg(role::text, ' ' ORDER BY role::text) FROM \"User\""
@@ -171,9 +171,9 @@ def at_a_terminal(typed: str, *arguments: str) -> tuple[int, str]:
     """Run `fab` at a terminal, type something once it asks, and read all that it shows."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [str(BIN / "fab"), "-f", str(SETTINGS_FILE), "-H", HOST, *arguments],
+        [str(BIN / "fab"), "-f", str(SETTINGS_FILE), "-H", HERE.host, *arguments],
         cwd=ROOT,
-        env={**os.environ, **NOWHERE, "TERM": "dumb", "COLUMNS": "120"},
+        env={**os.environ, **HERE.environment, "TERM": "dumb", "COLUMNS": "120"},
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
