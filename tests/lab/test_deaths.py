@@ -21,7 +21,7 @@ import pytest
 from lab import server as lab_server
 from lab.load import Load
 from lab.load_result import LoadResult
-from tests.lab.conftest import HERE, Fab
+from tests.lab.conftest import THERE, Fab
 from tests.lab.dying import steps_of
 from tests.programs import ROOT, Done
 
@@ -144,7 +144,7 @@ def _operator(*what: str) -> Done:
     return subprocess.run(
         [sys.executable, "-m", "tests.lab.dying", *what],
         cwd=ROOT,
-        env={**os.environ, **HERE.environment},
+        env={**os.environ, **THERE},
         capture_output=True,
         text=True,
         timeout=600,

@@ -17,7 +17,7 @@ import pytest
 from lab import server as lab_server
 from lab.load import MIX, Load
 from lab.visitor import Errand
-from tests.lab.conftest import HERE, SETTINGS_FILE, Fab
+from tests.lab.conftest import HERE, SETTINGS_FILE, THERE, Fab
 from tests.lab.test_rollback import live, release_of
 from tests.programs import BIN, ROOT
 
@@ -173,7 +173,7 @@ def at_a_terminal(typed: str, *arguments: str) -> tuple[int, str]:
     process = subprocess.Popen(
         [str(BIN / "fab"), "-f", str(SETTINGS_FILE), "-H", HERE.host, *arguments],
         cwd=ROOT,
-        env={**os.environ, **HERE.environment, "TERM": "dumb", "COLUMNS": "120"},
+        env={**os.environ, **THERE, "TERM": "dumb", "COLUMNS": "120"},
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
