@@ -11,6 +11,7 @@ from invoke.collection import Collection
 from .errors import BadSettings
 from .operations import backups as backup_operation
 from .operations import lock as lock_operation
+from .operations import nginx as nginx_operation
 from .operations import releases as releases_operation
 from .operations import status as status_operation
 from .phases import deploy as phases
@@ -175,6 +176,18 @@ def restore(
     phases.restore(site, name, yes=yes, keep_new_rows=keep_new_rows)
 
 
+@site_task(help={"diff": "Show what a switch would change in it, line by line."})
+def nginx(site: Site, diff: bool = False) -> None:
+    """Show nginx's configuration file, what of it is ours, and where it sends visitors.
+
+    Changes nothing. Next: deploy.
+    """
+    if diff:
+        nginx_operation.diff(site)
+    else:
+        nginx_operation.show(site)
+
+
 @site_task(name="status", default=True)
 def lock_status(site: Site) -> None:
     """Show who holds the site's lock, what that run does, and whether it lives."""
@@ -214,5 +227,6 @@ ns = Collection(
     backup,
     backups,
     restore,
+    nginx,
 )
 ns.add_collection(Collection("lock", lock_status, lock_release))

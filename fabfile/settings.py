@@ -186,7 +186,19 @@ class RateLimit(Model):
 class Nginx(Model):
     """The configuration that we render, and how a switch is made."""
 
-    config: ConfigPath = Field("/etc/nginx/nginx.conf", description="inside the nginx container")
+    manage: Literal["upstream", "whole"] = Field(
+        "upstream",
+        description="upstream: only the app's upstream is ours, everything else in the site's own "
+        "configuration stays byte for byte; whole: all of it, from our template",
+    )
+    config: ConfigPath = Field(
+        "/etc/nginx/nginx.conf",
+        description="inside the nginx container; for `upstream`, the file that names the app",
+    )
+    marker_port: Port = Field(
+        8999,
+        description="upstream: where nginx says, inside its container, which release is live",
+    )
     template: str = Field("nginx-blue-green.conf.j2", description="in templates/, or a path")
     certificate: ConfigPath = "/etc/nginx/ssl/fullchain.pem"
     certificate_key: ConfigPath = "/etc/nginx/ssl/privkey.pem"
