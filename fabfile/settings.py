@@ -126,6 +126,9 @@ class Source(Model):
     revision: str = Field("HEAD", description="git: what to archive")
     image: str = Field("", description="registry, stream: the image's name")
     dockerfile: str = Field("Dockerfile", description="in the archived folder")
+    builder: Literal["auto", "buildkit", "legacy"] = Field(
+        "auto", description="which of the engine's builders; auto: the engine's own choice"
+    )
     build_args: dict[str, str] = Field(
         {"RELEASE": "{release}"},
         description="build arguments; {release} and {commit} are filled in",
