@@ -92,12 +92,15 @@ class App(Model):
     green_port: Port = Field(3001, description="green's port on the server's loopback")
     health_path: ConfigPath = "/api/health"
     health_status: tuple[str, ...] = Field(
-        ("ok", "healthy"), description="values of `status` that mean healthy"
+        ("ok", "healthy"),
+        description="values of `status` that mean healthy; empty: any answer 200 is healthy",
     )
     health_database: str = Field(
         "connected", description="value of `database` that means connected; empty: not checked"
     )
-    login_path: UrlPath = "/login"
+    login_path: UrlPath | Literal[""] = Field(
+        "/login", description="page to sign in at; empty: none"
+    )
     health_timeout: Seconds = Field(
         60, description="seconds to become healthy where the container has no health check"
     )
@@ -150,6 +153,9 @@ class Public(Model):
     """The site as visitors see it."""
 
     domain: Name = "1001stories.seedsofempowerment.org"
+    scheme: Literal["https", "http"] = Field(
+        "https", description="http: the site has no TLS; certificate and redirect are not checked"
+    )
     connect: str = Field("", description="host:port to connect to instead of the domain's :443")
     connect_http: str = Field("", description="host:port to connect to instead of the domain's :80")
     ca_file: str = Field("", description="certificates to trust; empty: the public ones")
@@ -174,6 +180,16 @@ class Public(Model):
     )
     certificate_days: int = Field(14, ge=0, description="fewer days left than this warns")
 
+    @property
+    def url(self) -> str:
+        """Scheme and domain, without a path."""
+        return f"{self.scheme}://{self.domain}"
+
+    @property
+    def port(self) -> int:
+        """The scheme's own."""
+        return 443 if self.scheme == "https" else 80
+
 
 class RateLimit(Model):
     """One of nginx's request limits, per address."""
@@ -186,7 +202,15 @@ class RateLimit(Model):
 class Nginx(Model):
     """The configuration that we render, and how a switch is made."""
 
-    config: ConfigPath = Field("/etc/nginx/nginx.conf", description="inside the nginx container")
+    manage: Literal["upstream", "whole"] = Field(
+        "upstream",
+        description="upstream: only the app's upstream is ours, everything else in the site's own "
+        "configuration stays byte for byte; whole: all of it, from our template",
+    )
+    config: ConfigPath = Field(
+        "/etc/nginx/nginx.conf",
+        description="inside the nginx container; for `upstream`, the file that names the app",
+    )
     template: str = Field("nginx-blue-green.conf.j2", description="in templates/, or a path")
     certificate: ConfigPath = "/etc/nginx/ssl/fullchain.pem"
     certificate_key: ConfigPath = "/etc/nginx/ssl/privkey.pem"
@@ -216,16 +240,16 @@ class Nginx(Model):
 class Database(Model):
     """Tables and types; each is quoted as an identifier wherever it is used."""
 
-    user_table: SqlName = "User"
+    user_table: SqlName | None = Field("User", description="null: no users are counted")
     user_id: SqlName = "id"
-    role_column: SqlName = "role"
+    role_column: SqlName | None = Field("role", description="null: users have no role")
     updated_column: SqlName | None = Field("updatedAt", description="null: none")
     created_column: SqlName | None = Field(
         "createdAt", description="when a row was created; without time zone: UTC; null: none"
     )
     session_table: SqlName | None = Field("Session", description="null: no sessions kept here")
     session_user: SqlName = "userId"
-    role_type: SqlName = "Role"
+    role_type: SqlName | None = Field("Role", description="enum of the roles; null: none")
     lock_timeout: Seconds = Field(3, description="seconds a statement waits for a lock")
     statement_timeout: Seconds = Field(120, description="seconds a statement may run")
 
@@ -320,6 +344,11 @@ class Settings(Model):
     """One site: its settings, whole."""
 
     name: str = Field("1001 Stories", min_length=1, description="as people call it")
+    complete: bool = Field(
+        False,
+        description="in a file given with -f: nothing of invoke.yaml's `site:` is mixed in, and "
+        "whatever is the guide's own there must be set here",
+    )
     ssh: Ssh = Ssh()
     folders: Folders = Folders()
     compose: Compose = Compose()
@@ -333,6 +362,25 @@ class Settings(Model):
     limits: Limits = Limits()
     deploy: Deploy = Deploy()
     meter: Meter = Meter()
+
+    @model_validator(mode="after")
+    def says_whose_site_it_is(self) -> Settings:
+        """A complete file that forgets one of these would reach for the guide's site."""
+        for name in OF_THE_SITE if self.complete else ():
+            group, _, field = name.partition(".")
+            if field not in getattr(self, group).model_fields_set:
+                raise ValueError(f"complete, but {name} is not set")
+        return self
+
+
+# What no default can be right for; `init` writes each of them.
+OF_THE_SITE = (
+    *("folders.project", "folders.state", "folders.backups"),
+    *("compose.app", "compose.nginx", "compose.database", "compose.env_file"),
+    *("app.image", "app.container", "app.port", "app.health_path", "app.login_path"),
+    *("public.domain", "public.pages", "nginx.manage", "nginx.config"),
+    *("database.user_table", "database.session_table", "database.role_type", "migration.folder"),
+)
 
 
 def load(
