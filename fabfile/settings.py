@@ -405,8 +405,22 @@ def load(
         )
     if not isinstance(section, Mapping):
         raise BadSettings(f"{source}: `site:` is {section!r}; allowed: a mapping of settings")
-    values = _plain(section)
-    for name, text in sorted((environment or {}).items()):
+    values = overrides(environment or {}, assignments, _plain(section))
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise BadSettings(_one_line(error, values, source)) from None
+
+
+def overrides(
+    environment: Mapping[str, str], assignments: Iterable[str], values: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """What the environment and `--set` say, put over values of a file.
+
+    :raises BadSettings: they name something that is no setting.
+    """
+    values = {} if values is None else values
+    for name, text in sorted(environment.items()):
         if name.startswith(ENVIRONMENT_PREFIX):
             path = name[len(ENVIRONMENT_PREFIX) :].lower().split("__")
             _assign(values, path, text, origin=name)
@@ -415,10 +429,7 @@ def load(
         if not sign or not name:
             raise BadSettings(f"--set {assignment}: allowed: NAME=VALUE, for instance app.port=80")
         _assign(values, name.split("."), text, origin=f"--set {name}")
-    try:
-        return Settings.model_validate(values)
-    except ValidationError as error:
-        raise BadSettings(_one_line(error, values, source)) from None
+    return values
 
 
 def _plain(value: Any) -> Any:
