@@ -9,7 +9,9 @@ from __future__ import annotations
 from invoke.collection import Collection
 
 from .errors import BadSettings
+from .newcomer import Newcomer
 from .operations import backups as backup_operation
+from .operations import init as init_operation
 from .operations import lock as lock_operation
 from .operations import nginx as nginx_operation
 from .operations import releases as releases_operation
@@ -188,6 +190,30 @@ def nginx(site: Site, diff: bool = False) -> None:
         nginx_operation.show(site)
 
 
+@site_task(
+    settled=False,
+    help={
+        "folder": "Under invoke: the folder on this machine with the compose file.",
+        "project": "Under fab -H: folder or name of the compose project, where several run.",
+        "output": "The file to write; it must not be there yet.",
+        "yes": "Ask nothing: guess, or refuse what nothing can be guessed for.",
+    },
+)
+def init(
+    newcomer: Newcomer,
+    folder: str = ".",
+    project: str = "",
+    output: str = "site.yaml",
+    yes: bool = False,
+) -> None:
+    """Read a site that is there and write a commented settings file for it.
+
+    With fab -H from its running containers, nginx and database; else from its folder. Asks only
+    what it cannot find out, and changes nothing else. Next: fab -f site.yaml -H … assess.
+    """
+    init_operation.init(newcomer, folder=folder, project=project, output=output, yes=yes)
+
+
 @site_task(name="status", default=True)
 def lock_status(site: Site) -> None:
     """Show who holds the site's lock, what that run does, and whether it lives."""
@@ -228,5 +254,6 @@ ns = Collection(
     backups,
     restore,
     nginx,
+    init,
 )
 ns.add_collection(Collection("lock", lock_status, lock_release))

@@ -92,12 +92,15 @@ class App(Model):
     green_port: Port = Field(3001, description="green's port on the server's loopback")
     health_path: ConfigPath = "/api/health"
     health_status: tuple[str, ...] = Field(
-        ("ok", "healthy"), description="values of `status` that mean healthy"
+        ("ok", "healthy"),
+        description="values of `status` that mean healthy; empty: any answer 200 is healthy",
     )
     health_database: str = Field(
         "connected", description="value of `database` that means connected; empty: not checked"
     )
-    login_path: UrlPath = "/login"
+    login_path: UrlPath | Literal[""] = Field(
+        "/login", description="page to sign in at; empty: none"
+    )
     health_timeout: Seconds = Field(
         60, description="seconds to become healthy where the container has no health check"
     )
@@ -153,6 +156,9 @@ class Public(Model):
     """The site as visitors see it."""
 
     domain: Name = "1001stories.seedsofempowerment.org"
+    scheme: Literal["https", "http"] = Field(
+        "https", description="http: the site has no TLS; certificate and redirect are not checked"
+    )
     connect: str = Field("", description="host:port to connect to instead of the domain's :443")
     connect_http: str = Field("", description="host:port to connect to instead of the domain's :80")
     ca_file: str = Field("", description="certificates to trust; empty: the public ones")
@@ -176,6 +182,16 @@ class Public(Model):
         "Strict-Transport-Security",
     )
     certificate_days: int = Field(14, ge=0, description="fewer days left than this warns")
+
+    @property
+    def url(self) -> str:
+        """Scheme and domain, without a path."""
+        return f"{self.scheme}://{self.domain}"
+
+    @property
+    def port(self) -> int:
+        """The scheme's own."""
+        return 443 if self.scheme == "https" else 80
 
 
 class RateLimit(Model):
@@ -231,16 +247,16 @@ class Nginx(Model):
 class Database(Model):
     """Tables and types; each is quoted as an identifier wherever it is used."""
 
-    user_table: SqlName = "User"
+    user_table: SqlName | None = Field("User", description="null: no users are counted")
     user_id: SqlName = "id"
-    role_column: SqlName = "role"
+    role_column: SqlName | None = Field("role", description="null: users have no role")
     updated_column: SqlName | None = Field("updatedAt", description="null: none")
     created_column: SqlName | None = Field(
         "createdAt", description="when a row was created; without time zone: UTC; null: none"
     )
     session_table: SqlName | None = Field("Session", description="null: no sessions kept here")
     session_user: SqlName = "userId"
-    role_type: SqlName = "Role"
+    role_type: SqlName | None = Field("Role", description="enum of the roles; null: none")
     lock_timeout: Seconds = Field(3, description="seconds a statement waits for a lock")
     statement_timeout: Seconds = Field(120, description="seconds a statement may run")
 
@@ -335,6 +351,11 @@ class Settings(Model):
     """One site: its settings, whole."""
 
     name: str = Field("1001 Stories", min_length=1, description="as people call it")
+    complete: bool = Field(
+        False,
+        description="in a file given with -f: nothing of invoke.yaml's `site:` is mixed in, and "
+        "whatever is the guide's own there must be set here",
+    )
     ssh: Ssh = Ssh()
     folders: Folders = Folders()
     compose: Compose = Compose()
@@ -348,6 +369,25 @@ class Settings(Model):
     limits: Limits = Limits()
     deploy: Deploy = Deploy()
     meter: Meter = Meter()
+
+    @model_validator(mode="after")
+    def says_whose_site_it_is(self) -> Settings:
+        """A complete file that forgets one of these would reach for the guide's site."""
+        for name in OF_THE_SITE if self.complete else ():
+            group, _, field = name.partition(".")
+            if field not in getattr(self, group).model_fields_set:
+                raise ValueError(f"complete, but {name} is not set")
+        return self
+
+
+# What no default can be right for; `init` writes each of them.
+OF_THE_SITE = (
+    *("folders.project", "folders.state", "folders.backups"),
+    *("compose.app", "compose.nginx", "compose.database", "compose.env_file"),
+    *("app.image", "app.container", "app.port", "app.health_path", "app.login_path"),
+    *("public.domain", "public.pages", "nginx.manage", "nginx.config"),
+    *("database.user_table", "database.session_table", "database.role_type", "migration.folder"),
+)
 
 
 def load(
@@ -372,8 +412,22 @@ def load(
         )
     if not isinstance(section, Mapping):
         raise BadSettings(f"{source}: `site:` is {section!r}; allowed: a mapping of settings")
-    values = _plain(section)
-    for name, text in sorted((environment or {}).items()):
+    values = overrides(environment or {}, assignments, _plain(section))
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise BadSettings(_one_line(error, values, source)) from None
+
+
+def overrides(
+    environment: Mapping[str, str], assignments: Iterable[str], values: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """What the environment and `--set` say, put over values of a file.
+
+    :raises BadSettings: they name something that is no setting.
+    """
+    values = {} if values is None else values
+    for name, text in sorted(environment.items()):
         if name.startswith(ENVIRONMENT_PREFIX):
             path = name[len(ENVIRONMENT_PREFIX) :].lower().split("__")
             _assign(values, path, text, origin=name)
@@ -382,10 +436,7 @@ def load(
         if not sign or not name:
             raise BadSettings(f"--set {assignment}: allowed: NAME=VALUE, for instance app.port=80")
         _assign(values, name.split("."), text, origin=f"--set {name}")
-    try:
-        return Settings.model_validate(values)
-    except ValidationError as error:
-        raise BadSettings(_one_line(error, values, source)) from None
+    return values
 
 
 def _plain(value: Any) -> Any:

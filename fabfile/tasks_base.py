@@ -17,9 +17,10 @@ from invoke.tasks import Task, task
 
 from . import interrupts
 from .errors import BadSettings, DeployError
+from .newcomer import Newcomer
 from .report.console import Console
 from .server.connection import Server
-from .settings import load
+from .settings import load, overrides
 from .site import Site
 
 _sites: dict[tuple[str, str], Site] = {}
@@ -57,6 +58,7 @@ class SiteTask(Task):  # type: ignore[type-arg]
     and an exit code here, and nowhere else.
     """
 
+    settled = True  # there are settings, and the body gets the site
     unless: Mapping[str, str] = MappingProxyType({})  # positional arguments, and what replaces them
 
     def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
@@ -75,8 +77,8 @@ class SiteTask(Task):  # type: ignore[type-arg]
         console = Console()
         try:
             with interrupts.listening():
-                site = _site(context, assignments, console)
-                return self.body(site, *args, **kwargs)
+                subject = _site if self.settled else _newcomer
+                return self.body(subject(context, assignments, console), *args, **kwargs)
         except DeployError as error:
             if _debugging():
                 console.errors.print_exception()
@@ -94,28 +96,51 @@ def site_task(*args: Any, **kwargs: Any) -> Callable[..., Any]:
     """Like Invoke's `@task`, for a function of the site.
 
     :param unless: positional arguments by name, each with the flag that makes it needless.
+    :param settled: False for a task that needs no settings: its function gets a Newcomer.
     """
-    unless = kwargs.pop("unless", None)
+    attributes = {name: kwargs.pop(name) for name in ("unless", "settled") if name in kwargs}
     decorate: Callable[..., Any] = task(*args, klass=SiteTask, **kwargs)
-    if unless is None:
+    if not attributes:
         return decorate
 
-    def with_flags(body: Callable[..., Any]) -> Any:
+    def with_attributes(body: Callable[..., Any]) -> Any:
         made = decorate(body)
-        made.unless = unless
+        vars(made).update(attributes)
         return made
 
-    return with_flags
+    return with_attributes
 
 
 def _debugging() -> bool:
     return logging.getLogger().isEnabledFor(logging.DEBUG)  # what -d/--debug turns on
 
 
+def _section(context: Context) -> object:
+    """What stands under `site:`; of a complete file given with -f, nothing but that."""
+    given = context.config._runtime.get("site")
+    if isinstance(given, Mapping) and given.get("complete") is True:
+        return given
+    return context.config._config.get("site")
+
+
+def _newcomer(context: Context, assignments: list[str], console: Console) -> Newcomer:
+    """Of the settings only how a server is reached: the rest is another site's."""
+    section = context.config._config.get("site")
+    ssh = section.get("ssh") if isinstance(section, Mapping) else None
+    given = overrides({}, assignments)
+    if not isinstance(context, Connection):
+        return Newcomer(console, None, given)
+    reach = overrides(os.environ, assignments, {"ssh": dict(ssh or {})})["ssh"]
+    settings = load({"ssh": reach})
+    server = Server(settings, context)
+    atexit.register(server.close)
+    return Newcomer(console, server, given)
+
+
 def _site(context: Context, assignments: list[str], console: Console) -> Site:
     source = str(context.config._runtime_path or "invoke.yaml")
     settings = load(
-        context.config._config.get("site"),
+        _section(context),
         environment=os.environ,
         assignments=assignments,
         source=source,

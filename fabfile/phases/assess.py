@@ -119,6 +119,9 @@ class Assess(Phase):
 
     def certificate(self) -> None:
         public = self.settings.public
+        if public.scheme == "http":
+            self.console.detail("none: the site has no TLS (public.scheme)")
+            return
         seen = certificate(public)
         self._note(
             "certificate",

@@ -195,8 +195,8 @@ class ColourRun:
         health = self._ask(app.health_path)
         if problem := healthy(health, app):
             raise self._unwell(f"{self.name} {app.health_path}: {problem}", self.container)
-        login = self._ask(app.login_path)
-        if not login.ok:
+        login = self._ask(app.login_path) if app.login_path else None
+        if login and not login.ok:
             found = login.status or login.error
             raise self._unwell(f"{self.name} {app.login_path}: {found}", self.container)
         return health

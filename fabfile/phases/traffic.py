@@ -65,7 +65,7 @@ class Traffic:
         answer = self.site.live.ask()
         if not answer.status:
             raise DeployError(
-                f"https://{self.settings.public.domain} does not answer: {answer.error}",
+                f"{self.settings.public.url} does not answer: {answer.error}",
                 evidence="a switch is proved by the answers that visitors get",
                 state=f"nothing was touched; {self.former.colour} {self.former.release} is live",
                 next_command="mend what the reason names (certificate, nginx, network) first",

@@ -134,7 +134,7 @@ class Validate(Phase):
             of(
                 "health body",
                 not problem,
-                f"status {' or '.join(app.health_status)}",
+                f"status {' or '.join(app.health_status)}" if app.health_status else "200",
                 problem or " ".join(health.body.split())[:200],
                 critical=not health.limited,
             ),

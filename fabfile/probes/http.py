@@ -49,18 +49,19 @@ class Visitor:
             adapter = _Adapter(there, public.domain, context, self._count)
             self._session.mount(f"{scheme}://", adapter)
 
-    def ask(self, path: str, *, new_connection: bool = True, scheme: str = "https") -> Answer:
+    def ask(self, path: str, *, new_connection: bool = True, scheme: str = "") -> Answer:
         """Send one GET.
 
         :param path: from the root, with its query if it has one.
         :param new_connection: open a connection for it and close it after; else the one kept
             alive from the last such request is used.
-        :param scheme: `https` or `http`.
+        :param scheme: `https` or `http`; empty: the site's own.
         :returns: the answer; a failure is an answer too, with `error` set.
         """
         if new_connection:
             # Also drops the connection kept from before: rarely are the two mixed.
             self._session.close()
+        scheme = scheme or self.public.scheme
         opened, started = self._opened, time.time()
         answer = self._send(path, scheme, new_connection)
         # Nothing new was opened, so the request went over a kept connection and that was closed

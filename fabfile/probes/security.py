@@ -15,7 +15,9 @@ WANTED = ("TLSv1.2", "TLSv1.3")
 
 
 def check_security(visitor: Visitor) -> list[Check]:
-    """All of it, for the visitor's site."""
+    """All of it, for the visitor's site; a site without TLS has its headers alone."""
+    if visitor.public.scheme == "http":
+        return check_headers(visitor)
     try:
         encrypted = [*check_certificate(visitor.public), *check_versions(visitor.public)]
     except NoHandshake as error:

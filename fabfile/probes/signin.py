@@ -15,19 +15,9 @@ SIGN_IN_PREFIX = "/api/auth/"
 
 def check_sign_in(visitor: Visitor, settings: Settings) -> list[Check]:
     """The login page answers, the sign-in endpoints answer, protected pages lead to a sign-in."""
-    pages = settings.public.pages
-    login = patiently(visitor, settings.app.login_path)
-    checks = [
-        Check.of(
-            GROUP,
-            f"login page {settings.app.login_path}",
-            login.status == 200 and bool(login.body.strip()),
-            "200 with a page",
-            login.found,
-            critical=not login.limited,
-        )
-    ]
-    for path, page in pages.items():
+    login_path = settings.app.login_path
+    checks = [_login(login_path, patiently(visitor, login_path))] if login_path else []
+    for path, page in settings.public.pages.items():
         if path.startswith(SIGN_IN_PREFIX):
             answer = patiently(visitor, path)
             good = answer.status in page.status
@@ -42,13 +32,21 @@ def check_sign_in(visitor: Visitor, settings: Settings) -> list[Check]:
     return checks
 
 
+def _login(path: str, answer: Answer) -> Check:
+    good = answer.status == 200 and bool(answer.body.strip())
+    critical = not answer.limited
+    return Check.of(
+        GROUP, f"login page {path}", good, "200 with a page", answer.found, critical=critical
+    )
+
+
 def _protected(visitor: Visitor, path: str, answer: Answer, critical: bool) -> Check:
     """A protected page: sent to a page of this site that answers, or shown as it is."""
     name, expected = f"protected {path}", "a redirect to a sign-in that answers, or 200"
     good, found = answer.ok, answer.found
     location = answer.headers.get("Location", "")
     if 300 <= answer.status < 400:
-        target = urlsplit(urljoin(f"https://{visitor.public.domain}{path}", location))
+        target = urlsplit(urljoin(f"{visitor.public.url}{path}", location))
         if target.hostname != visitor.public.domain:
             # Somebody else's sign-in service is theirs to check.
             found = f"{found} (not followed)"

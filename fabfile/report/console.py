@@ -123,15 +123,24 @@ class Console:
         :returns: whether the answer was `yes`; None without a terminal to ask at.
         :raises Interrupted: Ctrl-C.
         """
+        answer = self.prompt(f"{question} [yes/no]")
+        return None if answer is None else answer.lower() == "yes"
+
+    def prompt(self, question: str) -> str | None:
+        """Ask for a line of text.
+
+        :returns: the line without spaces around it; None without a terminal to ask at.
+        :raises Interrupted: Ctrl-C.
+        """
         if not (sys.stdin.isatty() and self.rich.is_terminal):
             return None
         if self._progress:
             self._progress.stop()
         with interrupts.answering():
-            answer = self.rich.input(escape(f"  ? {question} [yes/no] ")).strip().lower()
+            answer = self.rich.input(escape(f"  ? {question} ")).strip()
         if self._progress:
             self._progress.start()
-        return answer == "yes"
+        return answer
 
 
 def _width(rich: RichConsole, table: Table) -> int:

@@ -135,7 +135,9 @@ class Database:
     # -- questions -----------------------------------------------------------------------------
 
     def role_counts(self) -> dict[str, int]:
-        """How many users have each role."""
+        """How many users have each role; empty where the site has no such table."""
+        if self.settings.database.user_table is None:
+            return {}
         sql = fill_in(SHARED / "counts.sql", names(self.settings))
         with self.session() as session:
             return dict(session.query(sql)[0]["roles"])

@@ -113,9 +113,11 @@ class LiveReader:
 
         :raises ForwardingRefused: the server forbids forwarding.
         """
-        with self.server.forward(self.nginx.container.address, 443) as port:
-            public = self.settings.public.model_copy(update={"connect": f"127.0.0.1:{port}"})
-            yield Visitor(public, timeout=PATIENCE)
+        public = self.settings.public
+        with self.server.forward(self.nginx.container.address, public.port) as port:
+            here = f"127.0.0.1:{port}"
+            there = public.model_copy(update={"connect": here, "connect_http": here})
+            yield Visitor(there, timeout=PATIENCE)
 
     def release_of(self, container: Container) -> str:
         """The release that a container runs: its label, or its image's time for a plain one."""

@@ -33,7 +33,7 @@ def has_new_role(session: Session, settings: Settings) -> bool:
     """Whether the role's type has the new value."""
     rows = session.query(
         "SELECT EXISTS (SELECT FROM pg_enum WHERE enumtypid = to_regtype("
-        f"{literal(identifier(settings.database.role_type))})"
+        f"{literal(identifier(settings.database.role_type or ''))})"
         f" AND enumlabel = {literal(settings.migration.new_role)}) AS found"
     )
     return bool(rows[0]["found"])
@@ -43,7 +43,7 @@ def has_rule(session: Session, settings: Settings) -> bool:
     """Whether contract's rule stands, finished or not."""
     rows = session.query(
         "SELECT EXISTS (SELECT FROM pg_constraint WHERE conrelid = to_regclass("
-        f"{literal(identifier(settings.database.user_table))})"
+        f"{literal(identifier(settings.database.user_table or ''))})"
         f" AND conname = {literal(RULE)}) AS found"
     )
     return bool(rows[0]["found"])

@@ -90,7 +90,7 @@ class MigrationState:
 
     def can_read(self, container: Container) -> bool:
         """Whether a container's release says that it can read the new role."""
-        reads = container.reads(self.settings.database.role_type)
+        reads = container.reads(self.settings.database.role_type or "")
         return reads is not None and self.settings.migration.new_role in reads
 
     def says_that_it_cannot_read(self, container: Container) -> bool:
@@ -98,7 +98,7 @@ class MigrationState:
 
         A release that says nothing is trusted with its own migration, but not with going back.
         """
-        reads = container.reads(self.settings.database.role_type)
+        reads = container.reads(self.settings.database.role_type or "")
         return self.wanted and reads is not None and not self.can_read(container)
 
     def readers_lacking_new_role(self) -> list[Container]:

@@ -36,16 +36,17 @@ def names(settings: Settings) -> dict[str, object]:
     """The site's names and roles as the SQL files call them, each already quoted."""
     database, migration = settings.database, settings.migration
     updated, sessions = database.updated_column, database.session_table
+    users, role = database.user_table, database.role_column
     return {
-        "users": identifier(database.user_table),
-        "users_literal": literal(identifier(database.user_table)),
+        "users": identifier(users) if users else "",
+        "users_literal": literal(identifier(users) if users else None),
         "id": identifier(database.user_id),
-        "role": identifier(database.role_column),
+        "role": identifier(role) if role else "",
         "role_literal": literal(database.role_column),
         "updated": identifier(updated) if updated else "",
         "sessions": identifier(sessions) if sessions else "",
         "session_user": identifier(database.session_user),
-        "role_type": identifier(database.role_type),
+        "role_type": identifier(database.role_type) if database.role_type else "",
         "rule": identifier(RULE),
         "old_role": literal(migration.old_role),
         "new_role": literal(migration.new_role),
