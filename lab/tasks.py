@@ -48,7 +48,11 @@ def up(context: Context) -> None:
     first = made.number == 1  # lab/settings.yaml is about the first one
     where = "" if first else " ".join(f"{k}={v}" for k, v in made.environment.items()) + " "
     if made.flavour.bare:
-        console.print(f"Set up:\n  {where}fab -f lab/settings.yaml -H {made.host} setup --plan")
+        console.print(
+            f"Set up:\n  {where}fab -f lab/settings.yaml -H {made.host} setup --plan",
+            highlight=False,
+            soft_wrap=True,
+        )
         return
     console.print(
         f"Deploy:\n  {where}fab -f lab/settings.yaml -H {made.host} deploy\n"
