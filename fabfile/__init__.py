@@ -12,6 +12,7 @@ from .errors import BadSettings
 from .operations import backups as backup_operation
 from .operations import lock as lock_operation
 from .operations import releases as releases_operation
+from .operations import setup as setup_operation
 from .operations import status as status_operation
 from .phases import deploy as phases
 from .server.releases import STAMP
@@ -196,6 +197,23 @@ def lock_release(site: Site, reason: str = "", force: bool = False) -> None:
     lock_operation.release(site, reason, force)
 
 
+@site_task(
+    auto_shortflags=False,  # -f and -p are fab's own
+    help={
+        "plan": "Only say what would be done; connects only to read.",
+        "from": "Folder of this machine with the compose file and what belongs beside it.",
+    },
+)
+def setup(site: Site, plan: bool = False, from_: str = "") -> None:
+    """Take a bare Debian or Ubuntu server to one whose site runs; safe to run again.
+
+    Docker and Compose, the user's group, folders, log rotation, the site's files and its first
+    start: what is so already is left alone. Needs root, by sudo -n or sign-in. Next: doctor,
+    then deploy.
+    """
+    setup_operation.setup(site, plan=plan, source=from_)
+
+
 def _data(value: str) -> str | None:
     if value not in ("", "auto", "now", "after-switch"):
         raise BadSettings(f"--data is {value!r}; allowed: auto, now, after-switch")
@@ -203,6 +221,7 @@ def _data(value: str) -> str | None:
 
 
 ns = Collection(
+    setup,
     assess_infrastructure,
     run_migration,
     blue_green_deploy,
