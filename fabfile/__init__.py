@@ -10,6 +10,7 @@ from invoke.collection import Collection
 
 from .errors import BadSettings
 from .operations import backups as backup_operation
+from .operations import doctor as doctor_operation
 from .operations import lock as lock_operation
 from .operations import releases as releases_operation
 from .operations import setup as setup_operation
@@ -198,6 +199,20 @@ def lock_release(site: Site, reason: str = "", force: bool = False) -> None:
 
 
 @site_task(
+    help={
+        "json": "One JSON document: a list of checks with name, verdict, found, why and mend.",
+        "verbose": "Say of what is well, too, why it matters.",
+    }
+)
+def doctor(site: Site, json: bool = False, verbose: bool = False) -> None:
+    """Go through the guide's pre-deployment checklist: what was found, why it matters, the mend.
+
+    Changes nothing and takes no lock. Next: mend what failed; then deploy.
+    """
+    doctor_operation.doctor(site, as_document=json, verbose=verbose)
+
+
+@site_task(
     auto_shortflags=False,  # -f and -p are fab's own
     help={
         "plan": "Only say what would be done; connects only to read.",
@@ -221,6 +236,7 @@ def _data(value: str) -> str | None:
 
 
 ns = Collection(
+    doctor,
     setup,
     assess_infrastructure,
     run_migration,

@@ -95,6 +95,16 @@ class Nginx:
             raise DeployError(f"nginx's configuration is missing on the server: {path}")
         return text
 
+    def dump(self) -> str:
+        """The whole configuration that lies in place, with all that it includes, tested.
+
+        :raises DeployError: it is not valid; with nginx's own words.
+        """
+        try:
+            return self._inside(self.container, ["nginx", "-T"]).stdout
+        except CommandFailed as error:
+            raise _refusal(error) from None
+
     def test_candidate(self, text: str) -> str:
         """Test a configuration inside the container, beside the one in use.
 
@@ -201,9 +211,7 @@ class Nginx:
         try:
             self._inside(container, ["nginx", "-t", *options], mounts or {})
         except CommandFailed as error:
-            if "nginx:" not in error.output:
-                raise  # it is not nginx who refuses
-            raise DeployError("nginx refuses the configuration", evidence=error.output) from None
+            raise _refusal(error) from None
 
     def _inside(
         self, container: Container, argv: list[str], mounts: Mapping[str, str] | None = None
@@ -224,3 +232,9 @@ class Nginx:
                 mounts=mounts or {},
             )
         )
+
+
+def _refusal(error: CommandFailed) -> DeployError:
+    if "nginx:" not in error.output:
+        return error  # it is not nginx who refuses
+    return DeployError("nginx refuses the configuration", evidence=error.output)
