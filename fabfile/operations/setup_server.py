@@ -170,12 +170,13 @@ class ServerSetup:
                 next_command="install Docker and Compose by hand, then fab setup does the rest",
             )
         self._apt(system.finish_packages())
-        self._apt(system.update_packages())
-        names = self._missing_packages()
+        updated = self._apt(system.update_packages())
+        names = self._missing_packages(updated)
         self.site.console.detail(f"installing {', '.join(names)}")
         self._apt(system.install_packages(names))
 
-    def _missing_packages(self) -> list[str]:
+    def _missing_packages(self, updated: str) -> list[str]:
+        """:param updated: the end of what `apt-get update` said, which fails without an error."""
         names = []
         if not self.server.shell(_INSTALLED, check=False).ok:
             # Newer releases have the engine's client in a package of its own.
@@ -188,6 +189,7 @@ class ServerSetup:
             wanted = " nor ".join(("docker.io", *COMPOSE_PACKAGES))
             raise DeployError(
                 f"apt on {self.server} knows neither {wanted}",
+                evidence=updated,
                 next_command="look at its sources: /etc/apt/sources.list (Ubuntu: universe)",
             )
         return names
@@ -196,15 +198,16 @@ class ServerSetup:
         answer = self.server.run(system.package_candidate(package), check=False).stdout
         return "Candidate:" in answer and "Candidate: (none)" not in answer
 
-    def _apt(self, argv: list[str]) -> None:
-        """Not to be interrupted half way; of a failure the last lines are shown."""
+    def _apt(self, argv: list[str]) -> str:
+        """Not to be interrupted half way; the last lines of what it says, which a failure shows."""
         try:
-            self.root.run(argv, timeout=self.site.settings.ssh.build_timeout)
+            done = self.root.run(argv, timeout=self.site.settings.ssh.build_timeout)
+            return _last_lines(done.stdout + done.stderr)
         except CommandFailed as error:
             words = " ".join(word for word in argv if "=" not in word and word not in ("env", "-o"))
             raise DeployError(
                 f"on the server, exit code {error.exit_code_seen}: {words}",
-                evidence="\n".join(error.output.splitlines()[-SHOWN:]),
+                evidence=_last_lines(error.output),
                 state="what was done before it stays; no site was touched",
                 next_command="mend what apt says, then fab setup goes on from here",
             ) from None
@@ -238,3 +241,7 @@ class ServerSetup:
 
     def _join_group(self, user: str) -> None:
         self.root.run(system.add_to_group(user, GROUP))
+
+
+def _last_lines(text: str) -> str:
+    return "\n".join(text.splitlines()[-SHOWN:])

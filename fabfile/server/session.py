@@ -78,6 +78,12 @@ def sign_in(connection: Connection, host: str) -> None:
             state=state,
             next_command="set ssh.key_file, or: fab -i ~/.ssh/KEY -H … ; ssh-add -l lists keys",
         ) from None
+    except FileNotFoundError as error:
+        raise SignInRefused(
+            f"no such key file: {error.filename}",
+            state=state,
+            next_command="set ssh.key_file, or: fab -i ~/.ssh/KEY -H …",
+        ) from None
     except socket.gaierror as error:
         raise ServerUnreachable(
             f"the name of {host} does not resolve: {error.strerror}", state=state
