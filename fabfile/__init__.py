@@ -11,10 +11,12 @@ from invoke.collection import Collection
 from .errors import BadSettings
 from .newcomer import Newcomer
 from .operations import backups as backup_operation
+from .operations import doctor as doctor_operation
 from .operations import init as init_operation
 from .operations import lock as lock_operation
 from .operations import nginx as nginx_operation
 from .operations import releases as releases_operation
+from .operations import setup as setup_operation
 from .operations import status as status_operation
 from .phases import deploy as phases
 from .server.releases import STAMP
@@ -235,6 +237,37 @@ def lock_release(site: Site, reason: str = "", force: bool = False) -> None:
     lock_operation.release(site, reason, force)
 
 
+@site_task(
+    help={
+        "json": "One JSON document: a list of checks with name, verdict, found, why and mend.",
+        "verbose": "Say of what is well, too, why it matters.",
+    }
+)
+def doctor(site: Site, json: bool = False, verbose: bool = False) -> None:
+    """Go through the guide's pre-deployment checklist: what was found, why it matters, the mend.
+
+    Changes nothing and takes no lock. Next: mend what failed; then deploy.
+    """
+    doctor_operation.doctor(site, as_document=json, verbose=verbose)
+
+
+@site_task(
+    auto_shortflags=False,  # -f and -p are fab's own
+    help={
+        "plan": "Only say what would be done; connects only to read.",
+        "from": "Folder of this machine with the compose file and what belongs beside it.",
+    },
+)
+def setup(site: Site, plan: bool = False, from_: str = "") -> None:
+    """Take a bare Debian or Ubuntu server to one whose site runs; safe to run again.
+
+    Docker and Compose, the user's group, folders, log rotation, the site's files and its first
+    start: what is so already is left alone. Needs root, by sudo -n or sign-in. Next: doctor,
+    then deploy.
+    """
+    setup_operation.setup(site, plan=plan, source=from_)
+
+
 def _data(value: str) -> str | None:
     if value not in ("", "auto", "now", "after-switch"):
         raise BadSettings(f"--data is {value!r}; allowed: auto, now, after-switch")
@@ -242,6 +275,8 @@ def _data(value: str) -> str | None:
 
 
 ns = Collection(
+    doctor,
+    setup,
     assess_infrastructure,
     run_migration,
     blue_green_deploy,

@@ -36,7 +36,7 @@ def up(context: Context) -> None:
     """Start the lab: a server in a container, with the site on it; safe to run again.
 
     LAB_SERVER=2 is a second one beside it, and so on; LAB_FLAVOUR=bookworm one with Docker 20.10
-    and docker-compose 1.29.
+    and docker-compose 1.29; bare-trixie and bare-bookworm have no Docker and no site: for setup.
 
     Needs root, and the packages of lab/install-packages.sh. The first run takes some two
     minutes, later ones seconds. A site that is there is left as it is. Next: deploy to it.
@@ -47,6 +47,13 @@ def up(context: Context) -> None:
     console.print(f"\nLog in:\n  {ssh}\n  (or: invoke lab.ssh)", highlight=False, soft_wrap=True)
     first = made.number == 1  # lab/settings.yaml is about the first one
     where = "" if first else " ".join(f"{k}={v}" for k, v in made.environment.items()) + " "
+    if made.flavour.bare:
+        console.print(
+            f"Set up:\n  {where}fab -f lab/settings.yaml -H {made.host} setup --plan",
+            highlight=False,
+            soft_wrap=True,
+        )
+        return
     console.print(
         f"Deploy:\n  {where}fab -f lab/settings.yaml -H {made.host} deploy\n"
         f"Visit:\n  curl --cacert .lab/ca.pem --connect-to ::127.0.0.1:{made.https_port} "

@@ -153,8 +153,15 @@ class Nginx:
                 )
         if self.settings.nginx.manage == "whole":
             return
-        app = names_of_the_app(self.settings)
-        if names(self.read(), app):
+        text, app = self.read(), names_of_the_app(self.settings)
+        if text.startswith("# deploy: "):
+            raise DeployError(
+                f"{file.inside} is all ours, and nginx.manage is upstream",
+                state="nothing was touched",
+                next_command="put your own configuration in its place, and reload nginx; or set "
+                "nginx.manage to whole",
+            )
+        if names(text, app):
             return
         others = self.files_naming_the_app()
         raise DeployError(
@@ -176,6 +183,16 @@ class Nginx:
         return [
             path for path, text in zip(parts[1::2], parts[2::2], strict=True) if names(text, app)
         ]
+
+    def dump(self) -> str:
+        """The whole configuration that lies in place, with all that it includes, tested.
+
+        :raises DeployError: it is not valid; with nginx's own words.
+        """
+        try:
+            return self._inside(self.container, ["nginx", "-T"]).stdout
+        except CommandFailed as error:
+            raise _refusal(error) from None
 
     def test_candidate(self, text: str) -> str:
         """Test a configuration inside the container, beside the one in use.
@@ -305,9 +322,7 @@ class Nginx:
         try:
             self._inside(container, test, mounts or {})
         except CommandFailed as error:
-            if "nginx:" not in error.output:
-                raise  # it is not nginx who refuses
-            raise DeployError("nginx refuses the configuration", evidence=error.output) from None
+            raise _refusal(error) from None
 
     def _inside(
         self, container: Container, argv: list[str], mounts: Mapping[str, str] | None = None
@@ -328,3 +343,9 @@ class Nginx:
                 mounts=mounts or {},
             )
         )
+
+
+def _refusal(error: CommandFailed) -> DeployError:
+    if "nginx:" not in error.output:
+        return error  # it is not nginx who refuses
+    return DeployError("nginx refuses the configuration", evidence=error.output)
