@@ -13,6 +13,7 @@ from .newcomer import Newcomer
 from .operations import backups as backup_operation
 from .operations import init as init_operation
 from .operations import lock as lock_operation
+from .operations import nginx as nginx_operation
 from .operations import releases as releases_operation
 from .operations import status as status_operation
 from .phases import deploy as phases
@@ -177,6 +178,18 @@ def restore(
     phases.restore(site, name, yes=yes, keep_new_rows=keep_new_rows)
 
 
+@site_task(help={"diff": "Show what a switch would change in it, line by line."})
+def nginx(site: Site, diff: bool = False) -> None:
+    """Show nginx's configuration file, what of it is ours, and where it sends visitors.
+
+    Changes nothing. Next: deploy.
+    """
+    if diff:
+        nginx_operation.diff(site)
+    else:
+        nginx_operation.show(site)
+
+
 @site_task(
     settled=False,
     help={
@@ -240,6 +253,7 @@ ns = Collection(
     backup,
     backups,
     restore,
+    nginx,
     init,
 )
 ns.add_collection(Collection("lock", lock_status, lock_release))

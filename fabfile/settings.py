@@ -129,6 +129,9 @@ class Source(Model):
     revision: str = Field("HEAD", description="git: what to archive")
     image: str = Field("", description="registry, stream: the image's name")
     dockerfile: str = Field("Dockerfile", description="in the archived folder")
+    builder: Literal["auto", "buildkit", "legacy"] = Field(
+        "auto", description="which of the engine's builders; auto: the engine's own choice"
+    )
     build_args: dict[str, str] = Field(
         {"RELEASE": "{release}"},
         description="build arguments; {release} and {commit} are filled in",
@@ -210,6 +213,10 @@ class Nginx(Model):
     config: ConfigPath = Field(
         "/etc/nginx/nginx.conf",
         description="inside the nginx container; for `upstream`, the file that names the app",
+    )
+    marker_port: Port = Field(
+        8999,
+        description="upstream: where nginx says, inside its container, which release is live",
     )
     template: str = Field("nginx-blue-green.conf.j2", description="in templates/, or a path")
     certificate: ConfigPath = "/etc/nginx/ssl/fullchain.pem"

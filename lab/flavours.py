@@ -19,6 +19,7 @@ class Flavour:
     nginx: str
     packages: tuple[str, ...] = ()
     keeps_idle_connections: bool = True  # nginx knows keepalive_min_timeout, since 1.27.4
+    has_start_interval: bool = True  # for health checks, since Docker 25
 
     @property
     def base(self) -> str:
@@ -39,6 +40,7 @@ BOOKWORM = Flavour(
     nginx="bookworm",
     packages=("docker.io", "docker-compose"),
     keeps_idle_connections=False,
+    has_start_interval=False,
 )
 TRIXIE = Flavour(
     release="trixie",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 COMPOSE_PROJECT = "com.docker.compose.project"
 COMPOSE_SERVICE = "com.docker.compose.service"
@@ -39,9 +40,15 @@ def build(
     dockerfile: str,
     arguments: Mapping[str, str],
     labels: Mapping[str, str],
+    builder: Literal["auto", "buildkit", "legacy"] = "auto",
 ) -> list[str]:
-    """Build an image from a folder on the server; a failed build leaves no container behind."""
-    argv = ["docker", "build", "--force-rm", "--tag", tag, "--file", f"{context}/{dockerfile}"]
+    """Build an image from a folder on the server; a failed build leaves no container behind.
+
+    :param builder: which of the engine's two; auto: its own choice.
+    """
+    chosen = {"auto": [], "buildkit": ["DOCKER_BUILDKIT=1"], "legacy": ["DOCKER_BUILDKIT=0"]}
+    argv = [*(["env"] if chosen[builder] else []), *chosen[builder], "docker", "build"]
+    argv += ["--force-rm", "--tag", tag, "--file", f"{context}/{dockerfile}"]
     for name, value in arguments.items():
         argv += ["--build-arg", f"{name}={value}"]
     for name, value in labels.items():

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
-from ..settings import Settings
+from ..settings import COLOURS, Settings
+from .nginx_upstream import hands_on
 from .templates import render
 
 KEEPALIVE_MIN_TIMEOUT_SINCE = (1, 27, 4)
@@ -23,7 +25,7 @@ def parse_version(text: str) -> Version:
 
 def parse_marker(config: str) -> tuple[str, str]:
     """Colour and release of a configuration that we rendered; empty for any other."""
-    found = re.match(r"# deploy: colour=(blue|green) release=(\S+)", config)
+    found = re.search(r"^# deploy: colour=(blue|green) release=(\S+)", config, re.MULTILINE)
     return (found[1], found[2]) if found else ("", "")
 
 
@@ -36,15 +38,40 @@ def carried_over(config: str) -> list[str]:
     return [line.strip() for line in _OF_THE_IMAGE.findall(config)]
 
 
+def names_of_the_app(settings: Settings) -> set[str]:
+    """What a configuration may call the app: its service and its containers."""
+    app = settings.app
+    return {settings.compose.app, app.container, *(app.container_of(c) for c in COLOURS)}
+
+
 def configuration(
-    settings: Settings, *, colour: str, release: str, container: str, version: Version, former: str
+    settings: Settings,
+    *,
+    colour: str,
+    release: str,
+    container: str,
+    version: Version,
+    former: str,
+    known_as: Collection[str] = (),
 ) -> str:
-    """The whole nginx.conf that sends visitors to one container.
+    """The whole configuration file that sends visitors to one container.
 
     :param container: name of the live colour's container, as Docker's DNS knows it.
     :param version: of the nginx that will read it; decides which directives it knows.
     :param former: the configuration that it replaces.
+    :param known_as: further names of the app's containers.
+    :raises NoUpstream: the site's own configuration is to be kept, and nothing in it names the app.
     """
+    if settings.nginx.manage == "upstream":
+        return hands_on(
+            former,
+            {*names_of_the_app(settings), *known_as},
+            colour=colour,
+            release=release,
+            container=container,
+            port=settings.app.port,
+            marker_port=settings.nginx.marker_port,
+        )
     nginx, health_path = settings.nginx, settings.app.health_path
     return render(
         nginx.template,

@@ -153,13 +153,7 @@ class Assess(Phase):
 
     def nginx(self) -> None:
         """:raises DeployError: the configuration is not one that can be switched."""
-        path = self.site.nginx.config_file().host_path
-        if not self.server.run(["test", "-w", path], check=False).ok:
-            raise DeployError(
-                f"no right to write {path} as {self.server}",
-                state="nothing was touched",
-                next_command=f"on the server: sudo chown $USER {path}",
-            )
+        self.site.nginx.refuse_unswitchable()
         keeps = "keepalive_min_timeout" in self.site.nginx.read()
         version = ".".join(map(str, self.site.nginx.version))
         self._note(

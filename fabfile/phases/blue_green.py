@@ -180,6 +180,7 @@ class BlueGreen(Phase):
             f"{live.container.status}); idle: {live.idle}"
         )
         self.traffic.settle()
+        self.site.nginx.refuse_unswitchable()
         self.traffic.refuse_unprovable()
 
     def deliver(self) -> None:

@@ -60,6 +60,10 @@ def _say_second_witness(site: Site, since: str) -> None:
         total = sum(c.count for c in ours)
         failed = sum(c.count for c in ours if c.status >= 500)
         site.console.line(
-            f"• nginx's log, all visitors: {colour} {release}: {total:,} requests, "
+            f"• nginx's log, all visitors: {_named(colour, release)}: {total:,} requests, "
             f"{failed:,} answered 5xx"
         )
+
+
+def _named(colour: str, release: str) -> str:
+    return f"{colour} {release}" if colour else "by the site's own configuration"

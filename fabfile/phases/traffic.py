@@ -76,14 +76,7 @@ class Traffic:
 
         :raises DeployError: with nginx's own words, or the answer that came instead.
         """
-        text = configuration(
-            self.settings,
-            colour=colour,
-            release=release,
-            container=container,
-            version=self.nginx.version,
-            former=self.former_config,
-        )
+        text = self._rendered((colour, release), container, self.former_config)
         self.nginx.put_in_place(text, keep_as=self.site.release)
         self.site.log("switching", colour=colour, to=release, container=container)
         self._go((colour, release))
@@ -137,6 +130,7 @@ class Traffic:
             over = time.monotonic() >= end
             # Not each time: the engine reads a log from its start to find the last seconds.
             if over or time.monotonic() >= log_due:
+                self._watch_configuration(visitor)
                 self._watch_errors(acceptable_errors)
                 log_due = time.monotonic() + LOG_EVERY
             if over:
@@ -171,7 +165,7 @@ class Traffic:
         end, proved = time.monotonic() + nginx.proof_timeout, 0
         while proved < nginx.proof_answers:
             answer = visitor.ask(app.health_path)
-            right = (answer.colour, answer.release) == marker and not healthy(answer, app)
+            right = not healthy(answer, app) and self.site.live.marker_of(answer) == marker
             proved = proved + 1 if right else 0
             if not right and time.monotonic() > end:
                 raise DeployError(
@@ -195,10 +189,18 @@ class Traffic:
             )
             failed.path = path
             raise failed
-        if (answer.colour, answer.release) != self.marker:
+        if answer.colour or self.settings.nginx.manage == "whole":
+            self._refuse_other(path, (answer.colour, answer.release))
+
+    def _watch_configuration(self, visitor: Visitor) -> None:
+        if self.settings.nginx.manage == "upstream":  # else each page says it by itself
+            path = self.settings.app.health_path
+            self._refuse_other(path, self.site.live.marker_of(visitor.ask(path)))
+
+    def _refuse_other(self, path: str, marker: tuple[str, str]) -> None:
+        if marker != self.marker:
             raise DeployError(
-                f"{path} is answered by {_words((answer.colour, answer.release))}, not by "
-                f"{_words(self.marker)}",
+                f"{path} is answered by {_words(marker)}, not by {_words(self.marker)}",
                 evidence="nginx was given another configuration meanwhile",
             )
 
@@ -210,7 +212,10 @@ class Traffic:
     def _watch_errors(self, acceptable: float) -> None:
         """The second witness: what nginx answered all visitors, not only us."""
         counts = access_log(self.site.server, self.nginx.container.name, self.moved_at)
-        ours = [c for c in counts if (c.colour, c.release) == self.marker]
+        names = [self.marker]
+        if self.settings.nginx.manage == "upstream":
+            names.append(("", ""))  # a log format of the site's own: all of it, since the switch
+        ours = [c for c in counts if (c.colour, c.release) in names]
         total = sum(c.count for c in ours)
         failed = sum(c.count for c in ours if c.status >= 500)
         if total < self.settings.limits.minimum_samples:
@@ -236,13 +241,18 @@ class Traffic:
             text = self.site.server.read(path) or ""
             if text and parse_marker(text) == former.marker:
                 return text
+        marker = (former.colour, former.release)
+        return self._rendered(marker, former.container.name, self.nginx.read())
+
+    def _rendered(self, marker: tuple[Colour, str], container: str, replaced: str) -> str:
         return configuration(
             self.settings,
-            colour=former.colour,
-            release=former.release,
-            container=former.container.name,
+            colour=marker[0],
+            release=marker[1],
+            container=container,
             version=self.nginx.version,
-            former=self.nginx.read(),
+            former=replaced,
+            known_as=[self.former.container.name],
         )
 
 

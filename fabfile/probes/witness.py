@@ -6,18 +6,23 @@ from dataclasses import dataclass
 
 from ..server.connection import Server
 
-# $1 container, $2 since. Lines of a plain configuration do not match; a visitor cannot forge
-# one, because nginx escapes the quotes of what comes from outside.
+# $1 container, $2 since. Lines in our format, else in nginx's own (combined) and its likes, which
+# name no release. A visitor cannot forge one: nginx escapes the quotes of what comes from outside.
 _COUNT = r"""
 docker inspect --type container "$1" >/dev/null || exit 1
-docker logs --since "$2" "$1" 2>/dev/null \
-  | grep -o '"colour":"[^"]*","release":"[^"]*","status":[0-9]*' | sort | uniq -c
+docker logs --since "$2" "$1" 2>/dev/null | sed -nE \
+  -e 's/^.*("colour":"[^"]*","release":"[^"]*","status":[0-9]+).*$/\1/p; t' \
+  -e 's/^[^"{]*"[^"]*" ([0-9]{3}) [0-9]+.*$/"colour":"","release":"","status":\1/p' \
+  | sort | uniq -c
 """
 
 
 @dataclass(frozen=True)
 class LogCount:
-    """How many requests nginx logged for a colour, a release and a status."""
+    """How many requests nginx logged for a colour, a release and a status.
+
+    Colour and release are empty where the log's format is the site's own.
+    """
 
     colour: str
     release: str

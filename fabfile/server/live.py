@@ -12,7 +12,7 @@ from ..commands import docker
 from ..commands.compose import labels_of
 from ..commands.nginx import parse_marker
 from ..errors import DeployError
-from ..probes.http import Answer, Visitor
+from ..probes.http import Answer, Visitor, direct
 from ..settings import COLOURS, Colour
 from .connection import Server
 from .containers import FORMER_LABEL, Container, Containers, gone
@@ -68,7 +68,7 @@ class LiveReader:
         """
         answer = self.ask()
         if answer.status:
-            colour, release = answer.colour, answer.release
+            colour, release = self.marker_of(answer)
         else:
             colour, release = parse_marker(self.nginx.read())
         return self._marked(colour, release) if colour else self._plain()
@@ -82,6 +82,22 @@ class LiveReader:
         with contextlib.suppress(DeployError), self.inside() as visitor:
             return visitor.ask(path)
         return answer
+
+    def marker_of(self, answer: Answer) -> tuple[str, str]:
+        """Colour and release that nginx sends visitors to, as an answer or nginx itself says.
+
+        In a configuration of the site's own, a header of ours is dropped where the site adds one
+        of its own; there nginx is asked inside its container.
+
+        :param answer: one that has just come from the public address.
+        """
+        if answer.colour or self.settings.nginx.manage == "whole":
+            return answer.colour, answer.release
+        container = self.nginx.container
+        if not container.running:
+            return "", ""
+        said = direct(self.server, container.address, self.settings.nginx.marker_port, "/")
+        return said.colour, said.release
 
     def answers_inside(self) -> bool:
         """Whether the site answers on the server itself: the meter's second witness.

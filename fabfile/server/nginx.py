@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .. import interrupts
 from ..commands import docker
-from ..commands.nginx import Version, parse_version
+from ..commands.nginx import Version, names_of_the_app, parse_version
+from ..commands.nginx_upstream import join, names, split
 from ..errors import CommandFailed, DeployError
 from ..settings import Settings
 from .connection import Output, Server
@@ -25,12 +27,27 @@ LEAVING = "worker process is shutting down"
 # $1 target, $2 candidate. A single-file mount holds the inode: it must be written in place.
 _IN_PLACE = 'cat "$2" > "$1" && sync "$1"'
 # One backup copy under the guide's name, so that its `cp …/nginx.conf.backup-* …` has one source.
-# $1 config, $2 stamp.
-_KEEP = """
+# $1 config, $2 the copy that stays.
+_ONLY = """
 for old in "$1".backup-*; do
-  if [ -e "$old" ] && [ "$old" != "$1.backup-$2" ]; then rm -f -- "$old"; fi
+  if [ -e "$old" ] && [ "$old" != "$2" ]; then rm -f -- "$old"; fi
 done
-cp -p -- "$1" "$1.backup-$2"
+"""
+
+
+# Tests a configuration that is not the main file: in a copy of the whole folder beside it.
+# $1 the main file, $2 the file that is to be replaced, $3 the candidate; all inside.
+_IN_A_COPY = """
+set -eu
+umask 077
+folder=$(dirname "$1")
+copy=$(mktemp -d)
+trap 'rm -rf "$copy"' EXIT
+cp -rL "$folder/." "$copy/" || true  # a link that leads nowhere
+cat "$3" > "$copy/${2#"$folder/"}"
+include='^\\([[:space:]]*include[[:space:]][[:space:]]*\\)'
+find "$copy" -type f -name '*.conf' -exec sed -i "s#$include$folder/#\\1$copy/#" {} +
+nginx -t -c "$copy/$(basename "$1")"
 """
 
 
@@ -39,7 +56,15 @@ class ConfigFile:
     """Where the configuration lies on the server, and how the container sees it."""
 
     host_path: str
+    inside: str
     single_file: bool
+
+    @property
+    def block(self) -> ConfigFile:
+        """Our block as a file of its own; the dot keeps it out of an `include` of the folder."""
+        folders = map(posixpath.dirname, (self.host_path, self.inside))
+        host_path, inside = (posixpath.join(folder, ".deploy-upstream") for folder in folders)
+        return ConfigFile(host_path, inside, single_file=False)
 
 
 class Nginx:
@@ -50,6 +75,7 @@ class Nginx:
         self.settings = settings
         self.containers = containers
         self._version: Version | None = None
+        self._main: str | None = None
 
     @property
     def container(self) -> Container:
@@ -64,6 +90,15 @@ class Nginx:
             self._version = parse_version(output.stdout + output.stderr)
         return self._version
 
+    @property
+    def main_file(self) -> str:
+        """The file that nginx itself starts from, inside the container."""
+        if self._main is None:
+            said = self._inside(self.container, ["nginx", "-V"])
+            found = re.search(r"--conf-path=(\S+)", said.stdout + said.stderr)
+            self._main = found[1] if found else "/etc/nginx/nginx.conf"
+        return self._main
+
     def config_file(self) -> ConfigFile:
         """Find the configuration's file on the server from the container's mounts.
 
@@ -72,48 +107,100 @@ class Nginx:
         inside = self.settings.nginx.config
         for mount in self.container.mounts:
             if mount.target == inside:
-                return ConfigFile(mount.source, single_file=True)
+                return ConfigFile(mount.source, inside, single_file=True)
         for mount in self.container.mounts:
             relative = posixpath.relpath(inside, mount.target)
             if not relative.startswith(".."):
-                return ConfigFile(posixpath.join(mount.source, relative), single_file=False)
+                path = posixpath.join(mount.source, relative)
+                return ConfigFile(path, inside, single_file=False)
+        name, service = self.container.name, self.settings.compose.nginx
+        copy = f"nginx/{posixpath.basename(inside)}"
         raise DeployError(
-            f"{inside} is not mounted into {self.container.name}: it is part of its image",
+            f"{inside} is not mounted into {name}: it is part of its image",
+            evidence=f"two lines to add to service {service} in {self.settings.compose.file}:\n"
+            f"    volumes:\n      - ./{copy}:{inside}:ro",
             state="nothing was touched",
-            next_command=f"mount it in {self.settings.compose.file}: "
-            f"volumes: [./nginx/nginx.conf:{inside}:ro]",
+            next_command=f"on the server, in {self.settings.folders.project}: mkdir -p nginx; "
+            f"docker cp {name}:{inside} {copy}; add the two lines; docker compose up -d {service}",
         )
 
     def read(self) -> str:
-        """The configuration that lies in place.
+        """The configuration that lies in place, with our block in it where that is another file.
 
         :raises DeployError: it is missing or unreadable.
         """
-        path = self.config_file().host_path
-        text = self.server.read(path)
+        file = self.config_file()
+        text = self.server.read(file.host_path)
         if text is None:
-            raise DeployError(f"nginx's configuration is missing on the server: {path}")
-        return text
+            raise DeployError(f"nginx's configuration is missing on the server: {file.host_path}")
+        if file.single_file:
+            return text
+        return join(text, self.server.read(file.block.host_path) or "", file.block.inside)
+
+    def refuse_unswitchable(self) -> None:
+        """See, before anything is touched, that visitors can be sent elsewhere.
+
+        :raises DeployError: no right to write the configuration, or nothing in it names the app.
+        """
+        file = self.config_file()
+        folder = [] if file.single_file else [posixpath.dirname(file.host_path)]
+        for path in [file.host_path, *folder]:
+            if not self.server.run(["test", "-w", path], check=False).ok:
+                raise DeployError(
+                    f"no right to write {path} as {self.server}",
+                    state="nothing was touched",
+                    next_command=f"on the server: sudo chown $USER {path}",
+                )
+        if self.settings.nginx.manage == "whole":
+            return
+        app = names_of_the_app(self.settings)
+        if names(self.read(), app):
+            return
+        others = self.files_naming_the_app()
+        raise DeployError(
+            f"nothing in {file.inside} sends visitors to {self.settings.compose.app}: no upstream "
+            "and no proxy_pass names it",
+            evidence=f"looked for {', '.join(sorted(app))}",
+            state="nothing was touched",
+            next_command=f"set nginx.config to the file that does: {', '.join(others)}"
+            if others
+            else "name the app's service in compose.app; or set nginx.manage to whole, for a "
+            "configuration from our template",
+        )
+
+    def files_naming_the_app(self) -> list[str]:
+        """Of all files that nginx reads, those that send visitors to the app; paths inside."""
+        output = self._inside(self.container, ["nginx", "-T"]).stdout
+        parts = re.split(r"^# configuration file (\S+):$", output, flags=re.MULTILINE)
+        app = names_of_the_app(self.settings)
+        return [
+            path for path, text in zip(parts[1::2], parts[2::2], strict=True) if names(text, app)
+        ]
 
     def test_candidate(self, text: str) -> str:
         """Test a configuration inside the container, beside the one in use.
 
         Beside it, because relative includes start from the configuration's own folder.
 
+        :param text: whole, with our block in it.
         :returns: path of the candidate on the server.
         :raises DeployError: with nginx's own words.
         """
         folder = f"{self.settings.folders.state}/nginx"
         self.server.make_folders(folder, mode="0700")
-        candidate, inside = f"{folder}/candidate.conf", f"{self.settings.nginx.config}.candidate"
+        candidate, main = f"{folder}/candidate.conf", self.main_file
+        inside = f"{main}.candidate"
         self.server.write(candidate, text)
-        container = self.container
+        container, config = self.container, self.settings.nginx.config
+        test = ["nginx", "-t", "-c", inside]
+        if config != main:
+            test = ["sh", "-c", _IN_A_COPY, "sh", main, config, inside]
         if not container.running:
-            self._test(container, "-c", inside, mounts={candidate: inside})
+            self._test(container, test, mounts={candidate: inside})
             return candidate
         self.server.run(docker.copy_into(candidate, container.name, inside))
         try:
-            self._test(container, "-c", inside)
+            self._test(container, test)
         finally:
             self.server.run(docker.execute(container.name, ["rm", "-f", inside]), check=False)
         return candidate
@@ -127,19 +214,18 @@ class Nginx:
             is there stays, because the old one is not worth going back to.
         :raises DeployError: the configuration is not valid; the old one is in place.
         """
-        candidate = self.test_candidate(text)
+        self.test_candidate(text)
         old = self.read()
         file = self.config_file()
         if keep_as:
-            self.server.shell(_KEEP, file.host_path, keep_as)
+            self._keep(file, old, keep_as)
         try:
-            self._place(file, candidate, text)
+            self._place(file, text)
             self._refuse_unseen(file, text)
-            self._test(self.container)
+            self._test(self.container, ["nginx", "-t"])
         except DeployError:
             with interrupts.masked():
-                self.server.write(candidate, old)
-                self._place(file, candidate, old)
+                self._place(file, old)
             raise
 
     def reload(self) -> None:
@@ -177,29 +263,47 @@ class Nginx:
         lines = [line for line in output.stderr.splitlines() if any(w in line for w in words)]
         return "\n".join(lines[-10:])
 
-    def _place(self, file: ConfigFile, candidate: str, text: str) -> None:
+    def _keep(self, file: ConfigFile, text: str, stamp: str) -> None:
+        """Keep a copy, and only this one, under the guide's name."""
+        copy = f"{file.host_path}.backup-{stamp}"
+        self.server.write(copy, text)
+        self.server.shell(_ONLY, file.host_path, copy)
+
+    def _place(self, file: ConfigFile, text: str) -> None:
         if file.single_file:
-            self.server.shell(_IN_PLACE, file.host_path, candidate)
-        else:
-            self.server.write(file.host_path, text)
+            folder = f"{self.settings.folders.state}/nginx"
+            self.server.write(f"{folder}/candidate.conf", text)
+            self.server.shell(_IN_PLACE, file.host_path, f"{folder}/candidate.conf")
+            return
+        for piece, content in self._pieces(file, text):
+            if self.server.read(piece.host_path) != content:
+                self.server.write(piece.host_path, content)
+
+    def _pieces(self, file: ConfigFile, text: str) -> list[tuple[ConfigFile, str]]:
+        """The files that a configuration is written to, in their order: our block first."""
+        if file.single_file or self.settings.nginx.manage == "whole":
+            return [(file, text)]
+        site, block = split(text, file.block.inside)
+        return [*([(file.block, block)] if block else []), (file, site)]
 
     def _refuse_unseen(self, file: ConfigFile, text: str) -> None:
-        wanted = hashlib.sha256(text.encode()).hexdigest()
-        digest = ["sha256sum", self.settings.nginx.config]
-        seen = self._inside(self.container, digest).text.split()[0]
-        if seen != wanted:
-            raise DeployError(
-                f"{file.host_path} was written, but {self.container.name} still sees another file",
-                evidence="a single-file mount whose file was replaced shows the old one until "
-                "the container is recreated",
-                next_command=f"write the file in place, or recreate {self.container.name} once",
-            )
+        for piece, content in self._pieces(file, text):
+            wanted = hashlib.sha256(content.encode()).hexdigest()
+            seen = self._inside(self.container, ["sha256sum", piece.inside]).text.split()[0]
+            if seen != wanted:
+                raise DeployError(
+                    f"{piece.host_path} was written, but {self.container.name} still sees "
+                    "another file",
+                    evidence="a single-file mount whose file was replaced shows the old one until "
+                    "the container is recreated",
+                    next_command=f"write the file in place, or recreate {self.container.name} once",
+                )
 
     def _test(
-        self, container: Container, *options: str, mounts: Mapping[str, str] | None = None
+        self, container: Container, test: list[str], mounts: Mapping[str, str] | None = None
     ) -> None:
         try:
-            self._inside(container, ["nginx", "-t", *options], mounts or {})
+            self._inside(container, test, mounts or {})
         except CommandFailed as error:
             if "nginx:" not in error.output:
                 raise  # it is not nginx who refuses

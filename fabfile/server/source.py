@@ -105,6 +105,7 @@ class Source:
                 for name, value in source.build_args.items()
             },
             labels={RELEASE_LABEL: self.release, COMMIT_LABEL: delivery.commit},
+            builder=source.builder,
         )
         self.server.run(
             command, timeout=self.settings.ssh.build_timeout, on_text=_by_line(self.say)

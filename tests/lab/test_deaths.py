@@ -21,7 +21,7 @@ import pytest
 from lab import server as lab_server
 from lab.load import Load
 from lab.load_result import LoadResult
-from tests.lab.conftest import HERE, Fab
+from tests.lab.conftest import THERE, Fab, noticed
 from tests.lab.dying import steps_of
 from tests.programs import ROOT, Done
 
@@ -144,7 +144,7 @@ def _operator(*what: str) -> Done:
     return subprocess.run(
         [sys.executable, "-m", "tests.lab.dying", *what],
         cwd=ROOT,
-        env={**os.environ, **HERE.environment},
+        env={**os.environ, **THERE},
         capture_output=True,
         text=True,
         timeout=600,
@@ -166,7 +166,7 @@ def _whole_after(
     assert now.answered > before.answered
     failures = [f for f in now.failures if f.at > before.seconds]
     if not swapped:  # who was at work in the moment of the swap may have to ask again
-        assert (now.failed, now.resent) == (before.failed, before.resent), failures
+        assert noticed(now) == noticed(before), failures
     facts = _facts()
     live, release = facts["config"].split()
     colour = live.removeprefix("colour=")

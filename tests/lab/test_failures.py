@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from lab import server as lab_server
-from tests.lab.conftest import HERE, SETTINGS_FILE, Fab
+from tests.lab.conftest import HERE, SETTINGS_FILE, THERE, Fab
 from tests.programs import BIN, ROOT, Done
 
 OnServer = Callable[..., "Done"]
@@ -61,7 +61,7 @@ def test_ctrl_c_takes_back_says_the_state_and_frees_the_lock(
     process = subprocess.Popen(
         [str(BIN / "fab"), *argv, "--set=deploy.watch_seconds=30"],
         cwd=ROOT,
-        env={**os.environ, **HERE.environment, "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, **THERE, "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

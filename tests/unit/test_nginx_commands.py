@@ -13,7 +13,7 @@ from fabfile.settings import load
 
 def rendered(version: tuple[int, ...] = (1, 30, 6), *assignments: str) -> str:
     return configuration(
-        load({}, assignments=assignments),
+        load({"nginx": {"manage": "whole"}}, assignments=assignments),
         colour="green",
         release="20240828-143000",
         container="1001-stories-app-green",
