@@ -38,7 +38,9 @@ class Load:
     """Visitors at a steady pace; half keep a connection, half open a new one for each request.
 
     :param rate: requests a second, of all visitors together
-    :param port: the site's TLS port on 127.0.0.1; the lab's own if absent
+    :param port: the site's port on 127.0.0.1; the lab's own if absent
+    :param domain: what the site is known by
+    :param tls: False for a site that speaks plain HTTP
     :param most_requests: no more than these in all, and never more than `MOST_REQUESTS`
     :param most_seconds: for no longer than this, and never longer than `MOST_SECONDS`
     """
@@ -49,14 +51,16 @@ class Load:
         visitors: int = 16,
         *,
         port: int | None = None,
+        domain: str = DOMAIN,
+        tls: bool = True,
         mix: tuple[tuple[Errand, int], ...] = MIX,
         authority: Path = CERTIFICATE_AUTHORITY,
         most_requests: int = MOST_REQUESTS,
         most_seconds: float = MOST_SECONDS,
     ) -> None:
-        context = ssl.create_default_context(cafile=str(authority))
-        address = ("127.0.0.1", port or Server().https_port)
-        self._target = Target(address, DOMAIN, context)
+        context = ssl.create_default_context(cafile=str(authority)) if tls else None
+        own = Server().https_port if tls else Server().http_port
+        self._target = Target(("127.0.0.1", port or own), domain, context)
         self._errands = [errand for errand, _ in mix]
         self._weights = [weight for _, weight in mix]
         self._pause = visitors / rate

@@ -27,11 +27,11 @@ class Errand:
 
 @dataclass(frozen=True)
 class Target:
-    """Where the site is: an address, the name it is known by, and whom to trust."""
+    """Where the site is: an address, the name it is known by, and whom to trust; None: no TLS."""
 
     address: tuple[str, int]
     domain: str
-    context: ssl.SSLContext
+    context: ssl.SSLContext | None
 
 
 class Closed(Exception):
@@ -91,6 +91,9 @@ class Visitor:
         plain = socket.create_connection(self._target.address, timeout=TIMEOUT)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection = http.client.HTTPConnection(self._target.domain, timeout=TIMEOUT)
+        if self._target.context is None:
+            connection.sock = plain
+            return connection
         try:
             connection.sock = self._target.context.wrap_socket(
                 plain, server_hostname=self._target.domain

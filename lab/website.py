@@ -58,7 +58,7 @@ def build_production(server: Server) -> None:
     talk.send(
         server,
         ["docker", "build", "--quiet", f"--tag={PRODUCTION_IMAGE}", *arguments, "-"],
-        talk.archive(_files(SITE / "app", "")),
+        talk.archive(source_files(SITE / "app", "")),
     )
 
 
@@ -75,7 +75,7 @@ def files(server: Server) -> dict[str, bytes]:
         "docker-compose.yml": _compose_file(server),
         ".env.production": env_file(server.flavour),
         "nginx/nginx.conf": _nginx_conf(server),
-        **_files(SITE / "db", "db/"),
+        **source_files(SITE / "db", "db/"),
         **_certificate(),
     }
 
@@ -145,7 +145,7 @@ def _certificate() -> dict[str, bytes]:
     }
 
 
-def _files(folder: Path, prefix: str) -> dict[str, bytes]:
+def source_files(folder: Path, prefix: str) -> dict[str, bytes]:
     """Every source file under a folder; caches and planted faults stay here."""
     paths = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*"))}
     return {

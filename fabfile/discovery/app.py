@@ -27,7 +27,9 @@ def add_app(facts: Facts, place: Place, found: Found, asking: Asking) -> None:
     repository = app.image.partition("@")[0].rpartition("/")[2].partition(":")[0]
     good = bool(_NAME.fullmatch(repository))
     facts.add("app.image", repository if good else default, "releases are IMAGE:YYYYMMDD-HHMMSS")
-    facts.add("app.container", app.container or default, "releases run as NAME-blue and NAME-green")
+    facts.add(
+        "app.container", app.given_name or default, "releases run as NAME-blue and NAME-green"
+    )
     facts.add("app.port", found.target.port, f"{found.target.file} names {found.target.host}")
     _add_ports(facts, place, app)
     _add_health(facts, place, app, asking)
@@ -77,6 +79,8 @@ def _add_source(facts: Facts, place: Place, app: Service) -> None:
         f"build: {app.build} in {place.project.file}" if app.build else "where its Dockerfile is"
     )
     facts.add("source.folder", ".", f"on this machine: {where}")
+    if app.dockerfile:
+        facts.add("source.dockerfile", app.dockerfile, f"dockerfile: in {place.project.file}")
 
 
 def add_pages(facts: Facts, place: Place, found: Found) -> None:

@@ -16,6 +16,7 @@ from ..probes.answer import Answer
 from ..probes.http import direct
 from ..server.connection import Server
 from ..server.containers import COLOUR_LABEL
+from ..server.database import account
 from .nginx_files import split_dump
 from .place import Project
 from .ports import listening, next_free
@@ -66,8 +67,7 @@ class OnServer:
         return split_dump(output.stdout)
 
     def tables(self, database: Service) -> Sequence[Table] | None:
-        user = database.environment.get("POSTGRES_USER") or "postgres"
-        name = database.environment.get("POSTGRES_DB") or user
+        user, name = account(database.environment)
         argv = ["psql", "-X", "-q", "-A", "-t", "-U", user, "-d", name, "-c", SQL]
         output = self.server.run(postgres.inside(database.container, argv), check=False)
         return parse(json.loads(output.stdout)) if output.ok else None
@@ -87,7 +87,7 @@ class OnServer:
         beside = posixpath.dirname(folder)
         if not self.server.run(["test", "-w", beside], check=False).ok:
             beside = self.server.shell('printf %s "$HOME"').text
-        base = posixpath.join(beside, posixpath.basename(folder))
+        base = posixpath.join(beside, self.project.name)
         return {"project": folder, "state": f"{base}-deploy", "backups": f"{base}-backups"}
 
     # -- how it is read ------------------------------------------------------------------------
@@ -136,7 +136,9 @@ class OnServer:
                 running[name] = replace(
                     service,
                     names=service.names | file.names,
+                    given_name=file.given_name,
                     build=file.build,
+                    dockerfile=file.dockerfile,
                     env_files=file.env_files,
                     origin=file.origin,
                 )

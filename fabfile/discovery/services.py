@@ -19,12 +19,14 @@ _URL = re.compile(r"https?://[\w.\[\]:$-]+?(?P<path>/[\w./@%+-]*)?(?=[^\w./:$-]|
 class Service:
     """One service, and its container where there is one.
 
-    :param container: its container's name; empty where nobody has given it one.
+    :param container: its container's name; empty where there is none to be seen.
+    :param given_name: what the compose file calls the container; empty: nothing.
     :param names: whatever nginx may call it.
     :param ports: ports on the server, by the port inside.
     :param exposed: further ports inside.
     :param health: words of its health check.
     :param build: folder that its image is built in; empty: it is not.
+    :param dockerfile: in that folder, where it has another name.
     :param origin: where this was read.
     :param address: of its running container; empty where it does not run.
     """
@@ -33,11 +35,13 @@ class Service:
     image: str
     origin: str
     container: str = ""
+    given_name: str = ""
     names: frozenset[str] = frozenset()
     ports: Mapping[int, int] = field(default_factory=dict)
     exposed: tuple[int, ...] = ()
     health: str = ""
     build: str = ""
+    dockerfile: str = ""
     env_files: tuple[str, ...] = ()
     mounts: tuple[Mount, ...] = ()
     address: str = ""
@@ -62,6 +66,7 @@ def in_document(document: Mapping[str, Any], origin: str) -> list[Service]:
 
 def _in_document(name: str, entry: Mapping[str, Any], origin: str) -> Service:
     build = entry.get("build") or ""
+    options = build if isinstance(build, Mapping) else {"context": build}
     container = str(entry.get("container_name") or "")
     networks = entry.get("networks")
     aliases = [
@@ -73,12 +78,13 @@ def _in_document(name: str, entry: Mapping[str, Any], origin: str) -> Service:
         name=name,
         image=str(entry.get("image") or ""),
         origin=f"{origin}, service {name}",
-        container=container,
+        given_name=container,
         names=_names(name, container, str(entry.get("hostname") or ""), *aliases),
         ports=dict(filter(None, map(_published, entry.get("ports") or ()))),
         exposed=tuple(int(str(port).partition("/")[0]) for port in entry.get("expose") or ()),
         health=_words((entry.get("healthcheck") or {}).get("test")),
-        build=str(build.get("context", ".")) if isinstance(build, Mapping) else str(build),
+        build=str(options.get("context", ".")),
+        dockerfile=str(options.get("dockerfile") or ""),
         env_files=tuple(_env_files(entry.get("env_file"))),
         mounts=tuple(filter(None, map(_mount, entry.get("volumes") or ()))),
         environment=_environment(entry.get("environment")),
@@ -96,7 +102,7 @@ def in_container(entry: Mapping[str, Any]) -> Service:
         name=name,
         image=config["Image"],
         origin=f"container {container}",
-        container=_COLOUR.sub("", container),
+        container=container,
         names=_names(name, container, _COLOUR.sub("", container), *aliases),
         ports={
             int(port.partition("/")[0]): int(hosts[0]["HostPort"])

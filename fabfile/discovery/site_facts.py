@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
+from ..server.database import account
 from ..settings import Public
 from .asking import Asking
 from .facts import Facts
@@ -65,8 +64,8 @@ def add_database(facts: Facts, place: Place, found: Found, asking: Asking) -> No
     """Tables, as the database itself has them; else asked."""
     tables = place.tables(found.database)
     if tables is not None:
-        name = found.database.environment.get("POSTGRES_DB") or "the database"
-        add_tables(facts, tables, f"a table in {re.sub(r'[^ -~]', '?', name)}")
+        _, name = account(found.database.environment)
+        add_tables(facts, tables, f"a table of the database {name}")
     elif found.database.address:
         asking.console.warn("the database did not answer; its tables are asked for")
     question = "table of the users, if they have roles"

@@ -99,7 +99,7 @@ class Backups:
 
     def _fill(self, kind: Kind, release: str, folder: str, files: bool) -> Backup:
         container = self.database.container
-        user, name = account(container)
+        user, name = account(container.environment)
         archive = f"{folder}/{DUMP}"
         with snapshot.taken(self.database, release, idle_limit=self.limit) as taken:
             dump = postgres.dump(container.id, user=user, database=name, snapshot=taken.id)

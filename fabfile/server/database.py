@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ..commands import postgres
 from ..settings import Settings
@@ -47,7 +47,7 @@ class Database:
     @property
     def name(self) -> str:
         """The database's name."""
-        return self._name or account(self.container)[1]
+        return self._name or account(self.container.environment)[1]
 
     @property
     def maintenance(self) -> Database:
@@ -105,7 +105,7 @@ class Database:
     @contextlib.contextmanager
     def _wire(self, answer_limit: float) -> Iterator[Wire]:
         container = self.container
-        user, name = account(container)
+        user, name = account(container.environment)
         name = self._name or name
         with contextlib.ExitStack() as stack:
             try:
@@ -167,7 +167,7 @@ class Database:
             return str(text[0]["version"]).split()[0]
 
 
-def account(container: Container) -> tuple[str, str]:
-    """User and database, as the PostgreSQL image reads them from its environment."""
-    user = container.environment.get("POSTGRES_USER") or "postgres"
-    return user, container.environment.get("POSTGRES_DB") or user
+def account(environment: Mapping[str, str]) -> tuple[str, str]:
+    """User and database, as the PostgreSQL image reads them from its container's environment."""
+    user = environment.get("POSTGRES_USER") or "postgres"
+    return user, environment.get("POSTGRES_DB") or user

@@ -123,7 +123,7 @@ class Restore:
 
     def _fill(self, name: str, properties: Properties) -> None:
         container = self.database.container
-        user, _ = account(container)
+        user, _ = account(container.environment)
         with self.database.other(name).session() as session:
             # Before the rows come, so that nobody reads them here who could not before.
             if access := properties.access(name):

@@ -1,0 +1,2 @@
+CREATE TABLE pages (id serial PRIMARY KEY, title text NOT NULL);
+INSERT INTO pages (title) VALUES ('Compost');
