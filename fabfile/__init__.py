@@ -6,9 +6,12 @@ is all of them.
 
 from __future__ import annotations
 
+import fabric.main
+import invoke.main
 from invoke.collection import Collection
 
 from .errors import BadSettings
+from .executor import Executor
 from .operations import backups as backup_operation
 from .operations import lock as lock_operation
 from .operations import releases as releases_operation
@@ -110,7 +113,7 @@ def deploy(site: Site, data: str = "", resume: bool = False) -> None:
     phases.deploy(site, _data(data), resume=resume)
 
 
-@site_task
+@site_task(reads=True)
 def status(site: Site) -> None:
     """Show what is live, the containers, the lock and the last entries of the ledger.
 
@@ -119,7 +122,7 @@ def status(site: Site) -> None:
     status_operation.status(site)
 
 
-@site_task
+@site_task(reads=True)
 def releases(site: Site) -> None:
     """List the releases, how each ended, and which can be gone back to.
 
@@ -140,7 +143,7 @@ def backup(site: Site, verify: str = "") -> None:
         backup_operation.backup(site)
 
 
-@site_task(help={"prune": "First remove what the settings no longer keep."})
+@site_task(reads=True, help={"prune": "First remove what the settings no longer keep."})
 def backups(site: Site, prune: bool = False) -> None:
     """List the backups and the databases that restores have kept.
 
@@ -175,7 +178,7 @@ def restore(
     phases.restore(site, name, yes=yes, keep_new_rows=keep_new_rows)
 
 
-@site_task(name="status", default=True)
+@site_task(name="status", default=True, reads=True)
 def lock_status(site: Site) -> None:
     """Show who holds the site's lock, what that run does, and whether it lives."""
     lock_operation.status(site)
@@ -216,3 +219,7 @@ ns = Collection(
     restore,
 )
 ns.add_collection(Collection("lock", lock_status, lock_release))
+
+# Here, and not as tasks.executor_class in invoke.yaml, where somebody's own file could lack it.
+for program in (fabric.main.program, invoke.main.program):
+    program.executor_class = Executor

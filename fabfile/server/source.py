@@ -73,6 +73,12 @@ class Source:
             dockerfile = f"{source.revision}:./{source.dockerfile}"
             self._refuse_missing("dockerfile", [*here, "cat-file", "-e", dockerfile])
 
+    def commit(self) -> str:
+        """The commit that git's revision names now."""
+        source = self.settings.source
+        command = ["git", "rev-parse", "--verify", f"{source.revision}^{{commit}}"]
+        return _local(command, cwd=Path(source.folder))
+
     def deliver(self) -> Delivery:
         """Get the code, or the image, onto the server.
 
@@ -127,13 +133,9 @@ class Source:
                 evidence=error.evidence or error.reason,
             ) from None
 
-    def _commit(self, folder: Path) -> str:
-        revision = self.settings.source.revision
-        return _local(["git", "rev-parse", "--verify", f"{revision}^{{commit}}"], cwd=folder)
-
     def _from_git(self) -> Delivery:
         folder = Path(self.settings.source.folder)
-        commit = self._commit(folder)
+        commit = self.commit()
         if _local(["git", "status", "--porcelain", "--", "."], cwd=folder):
             self.say(f"uncommitted changes in {folder} stay behind: commit {commit[:10]} is sent")
         with tempfile.TemporaryDirectory() as temporary:
