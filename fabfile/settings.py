@@ -396,17 +396,25 @@ def load(
         if name.startswith(ENVIRONMENT_PREFIX):
             path = name[len(ENVIRONMENT_PREFIX) :].lower().split("__")
             _assign(values, path, text, origin=name)
+    given = [_parsed(assignment) for assignment in assignments]
+    for path, text in given:
+        if path[0] == "hosts":
+            _assign(values, path, text, origin=f"--set {'.'.join(path)}")
     own = _own(values, server)
     values = _laid_over(values, own)
-    for assignment in assignments:
-        name, sign, text = assignment.partition("=")
-        if not sign or not name:
-            raise BadSettings(f"--set {assignment}: allowed: NAME=VALUE, for instance app.port=80")
-        _assign(values, name.split("."), text, origin=f"--set {name}")
+    for path, text in given:
+        _assign(values, path, text, origin=f"--set {'.'.join(path)}")
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
         raise BadSettings(_one_line(error, source, server, own)) from None
+
+
+def _parsed(assignment: str) -> tuple[list[str], str]:
+    name, sign, text = assignment.partition("=")
+    if not sign or not name:
+        raise BadSettings(f"--set {assignment}: allowed: NAME=VALUE, for instance app.port=80")
+    return name.split("."), text
 
 
 def _own(values: Mapping[str, Any], server: str) -> dict[str, Any]:

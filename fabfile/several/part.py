@@ -23,6 +23,13 @@ class Report:
     requests: int = 0
     failed: int = 0
 
+    def __add__(self, later: Report) -> Report:
+        return Report(
+            self.finished + later.finished,
+            self.requests + later.requests,
+            self.failed + later.failed,
+        )
+
 
 NOTHING = Report()
 

@@ -93,6 +93,8 @@ class Several:
                     continue
                 del running[one]
                 _note(one, child, code)
+                if self.parallel > 1:
+                    self.console.line(f"══ {one.name}: {one.ended} ══", style="bold")
                 if code and stops:
                     waiting.clear()
             if self._interrupted(running.values()):
@@ -136,12 +138,12 @@ class Several:
 
 
 def _note(one: Outcome, child: Child, code: int) -> None:
+    one.seconds += time.monotonic() - child.began
+    one.report += child.part.told()
     if child.part.takes_back:
         one.back = code
-        return
-    one.code = code
-    one.seconds = time.monotonic() - child.began
-    one.report = child.part.told()
+    else:
+        one.code = code
 
 
 def _reach(one: Outcome) -> DeployError | None:

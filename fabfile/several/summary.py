@@ -33,7 +33,7 @@ class Outcome:
     :param revision: the commit that is sent there; empty where none is.
     :param code: the exit code of the command's tasks; None: not begun; below 0: killed.
     :param back: the exit code of taking them back; None where that was not done.
-    :param seconds: that the tasks took.
+    :param seconds: that the tasks took, and taking them back.
     """
 
     name: str
