@@ -6,9 +6,12 @@ is all of them.
 
 from __future__ import annotations
 
+import fabric.main
+import invoke.main
 from invoke.collection import Collection
 
 from .errors import BadSettings
+from .executor import Executor
 from .newcomer import Newcomer
 from .operations import backups as backup_operation
 from .operations import doctor as doctor_operation
@@ -21,7 +24,7 @@ from .operations import status as status_operation
 from .phases import deploy as phases
 from .server.releases import STAMP
 from .site import Site
-from .tasks_base import site_task
+from .tasks_base import newcomer_task, site_task
 
 _RESUME = {"resume": "Go on with the release whose run was cut off."}
 _DATA = {"data": "When the rows move: auto, now (the guide's order) or after-switch."}
@@ -115,7 +118,7 @@ def deploy(site: Site, data: str = "", resume: bool = False) -> None:
     phases.deploy(site, _data(data), resume=resume)
 
 
-@site_task
+@site_task(reads=True)
 def status(site: Site) -> None:
     """Show what is live, the containers, the lock and the last entries of the ledger.
 
@@ -124,7 +127,7 @@ def status(site: Site) -> None:
     status_operation.status(site)
 
 
-@site_task
+@site_task(reads=True)
 def releases(site: Site) -> None:
     """List the releases, how each ended, and which can be gone back to.
 
@@ -145,7 +148,7 @@ def backup(site: Site, verify: str = "") -> None:
         backup_operation.backup(site)
 
 
-@site_task(help={"prune": "First remove what the settings no longer keep."})
+@site_task(reads=True, help={"prune": "First remove what the settings no longer keep."})
 def backups(site: Site, prune: bool = False) -> None:
     """List the backups and the databases that restores have kept.
 
@@ -180,7 +183,7 @@ def restore(
     phases.restore(site, name, yes=yes, keep_new_rows=keep_new_rows)
 
 
-@site_task(help={"diff": "Show what a switch would change in it, line by line."})
+@site_task(reads=True, help={"diff": "Show what a switch would change in it, line by line."})
 def nginx(site: Site, diff: bool = False) -> None:
     """Show nginx's configuration file, what of it is ours, and where it sends visitors.
 
@@ -192,8 +195,7 @@ def nginx(site: Site, diff: bool = False) -> None:
         nginx_operation.show(site)
 
 
-@site_task(
-    settled=False,
+@newcomer_task(
     help={
         "folder": "Under invoke: the folder on this machine with the compose file.",
         "project": "Under fab -H: folder or name of the compose project, where several run.",
@@ -216,7 +218,7 @@ def init(
     init_operation.init(newcomer, folder=folder, project=project, output=output, yes=yes)
 
 
-@site_task(name="status", default=True)
+@site_task(name="status", default=True, reads=True)
 def lock_status(site: Site) -> None:
     """Show who holds the site's lock, what that run does, and whether it lives."""
     lock_operation.status(site)
@@ -238,6 +240,7 @@ def lock_release(site: Site, reason: str = "", force: bool = False) -> None:
 
 
 @site_task(
+    reads=True,
     help={
         "json": "One JSON document: a list of checks with name, verdict, found, why and mend.",
         "verbose": "Say of what is well, too, why it matters.",
@@ -292,3 +295,7 @@ ns = Collection(
     init,
 )
 ns.add_collection(Collection("lock", lock_status, lock_release))
+
+# Here, and not as tasks.executor_class in invoke.yaml, where somebody's own file could lack it.
+for program in (fabric.main.program, invoke.main.program):
+    program.executor_class = Executor

@@ -9,6 +9,7 @@ from functools import cached_property
 
 from . import interrupts
 from .errors import DeployError, LockLost, NeedsPerson, TakenBack
+from .probes.measurement import Measurement
 from .probes.meter import Meter
 from .probes.timing import Timing
 from .report.console import Console
@@ -26,18 +27,22 @@ from .settings import Settings
 class Site:
     """One deployed application, reached over one connection.
 
-    :param release: the stamp of the release that this run makes, `YYYYMMDD-HHMMSS` in UTC.
+    :param release: the stamp of the release that this run makes, `YYYYMMDD-HHMMSS` in UTC; by
+        default it is made from the time.
     """
 
-    def __init__(self, settings: Settings, server: Server, console: Console) -> None:
+    def __init__(
+        self, settings: Settings, server: Server, console: Console, release: str = ""
+    ) -> None:
         self.settings = settings
         self.server = server
         self.console = console
-        self.release = datetime.now(timezone.utc).strftime("%Y%m%d-%H%M%S")
+        self.release = release or stamp()
         self.task = ""
         self.cut_off: CutOff | None = None  # a run that died, until what it left is settled
         self._changing = self._begun = False
         self.meter: Meter | None = None  # runs while a task moves visitors
+        self.measurements: list[Measurement] = []  # what its meters have seen
         self.baseline: Timing | None = None  # response times before anything was changed
 
     @cached_property
@@ -130,6 +135,11 @@ class Site:
                 self.log("ended", run=self.lock.owner.token, **outcome)
         except DeployError as unwritten:  # a full disk, no network: the ledger only explains
             self.console.warn(f"not in the ledger: {unwritten.reason}")
+
+
+def stamp() -> str:
+    """A new release's name, `YYYYMMDD-HHMMSS` in UTC."""
+    return datetime.now(timezone.utc).strftime("%Y%m%d-%H%M%S")
 
 
 def _outcome(error: BaseException) -> dict[str, object]:

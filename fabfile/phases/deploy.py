@@ -154,6 +154,22 @@ def _finish_with_database(site: Site, *, yes: bool, keep_new_rows: bool) -> None
     _say(site, [*phase.summary(), "", *app.summary()])
 
 
+def take_back(site: Site) -> None:
+    """What a run of this release did here goes back, because it failed on another server.
+
+    Right also where it did nothing, or was killed half way.
+    """
+    with site.locked(Rollback.name), measured(site):
+        clear_up(site, going_back=True)
+        if site.live.read().release == site.release:
+            phase = Rollback(site)
+            phase.run()
+            _say(site, phase.summary())
+        for line in _rows_back(site, site.release):
+            site.console.line(line)
+        site.settle()
+
+
 def restore(site: Site, name: str, *, yes: bool, keep_new_rows: bool) -> None:
     """A backup as the live database; the one that was live is kept."""
     with site.locked(DatabaseRestore.name), measured(site):
