@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..commands.docker import COMPOSE_SERVICE
+from ..errors import DeployError
 from ..server.containers import Mount
 
 _COLOUR = re.compile(r"-(blue|green)$")
 # A health check that asks a URL: by curl, wget, or the app's own language.
-_URL = re.compile(r"https?://[\w.\[\]:$-]+?(?P<path>/[\w./@%+-]*)?(?=[^\w./:$-]|$)")
+_URL = re.compile(r"""https?://[^\s/"'|;)]+(?P<path>/[\w./@%+-]*)?""")
 
 
 @dataclass(frozen=True)
@@ -55,13 +56,20 @@ class Service:
 
 
 def in_document(document: Mapping[str, Any], origin: str) -> list[Service]:
-    """The services of a compose file, or of what `compose config` prints.
+    """The services of a compose file.
 
     :param origin: the file's name.
+    :raises DeployError: it is not made like one.
     """
-    services = document.get("services")
-    entries = services if isinstance(services, Mapping) else {}
-    return [_in_document(str(name), entry or {}, origin) for name, entry in entries.items()]
+    try:
+        entries = document["services"].items()
+        return [_in_document(str(name), entry or {}, origin) for name, entry in entries]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise DeployError(
+            f"{origin} is no compose file that can be read",
+            evidence=f"{type(error).__name__}: {error}",
+            next_command="docker compose config, in its folder, says what is wrong",
+        ) from None
 
 
 def _in_document(name: str, entry: Mapping[str, Any], origin: str) -> Service:
@@ -81,7 +89,7 @@ def _in_document(name: str, entry: Mapping[str, Any], origin: str) -> Service:
         given_name=container,
         names=_names(name, container, str(entry.get("hostname") or ""), *aliases),
         ports=dict(filter(None, map(_published, entry.get("ports") or ()))),
-        exposed=tuple(int(str(port).partition("/")[0]) for port in entry.get("expose") or ()),
+        exposed=tuple(int(port) for port in map(_bare, entry.get("expose") or ()) if port),
         health=_words((entry.get("healthcheck") or {}).get("test")),
         build=str(options.get("context", ".")),
         dockerfile=str(options.get("dockerfile") or ""),
@@ -119,6 +127,12 @@ def in_container(entry: Mapping[str, Any]) -> Service:
 
 def _names(*names: str) -> frozenset[str]:
     return frozenset(name for name in names if name)
+
+
+def _bare(port: Any) -> str:
+    """A port without its protocol; empty for a range or a variable."""
+    text = str(port).partition("/")[0]
+    return text if text.isdigit() else ""
 
 
 def _words(test: Any) -> str:

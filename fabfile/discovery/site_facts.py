@@ -65,7 +65,7 @@ def add_database(facts: Facts, place: Place, found: Found, asking: Asking) -> No
     tables = place.tables(found.database)
     if tables is not None:
         _, name = account(found.database.environment)
-        add_tables(facts, tables, f"a table of the database {name}")
+        add_tables(facts, tables, f"tables of the database {name}")
     elif found.database.address:
         asking.console.warn("the database did not answer; its tables are asked for")
     question = "table of the users, if they have roles"

@@ -60,31 +60,28 @@ def parse(rows: Sequence[dict[str, Any]]) -> list[Table]:
 
 
 def add_tables(facts: Facts, tables: Sequence[Table], origin: str) -> None:
-    """Note what the settings ask of the tables; null where there is none.
-
-    Users without a role column are no concern of ours: nothing could be counted by role.
-    """
+    """Note what the settings ask of the tables; null where there is none."""
     found = _users(tables)
     if found is None:
-        facts.add("database.user_table", None, "no table of users with a role")
+        facts.add("database.user_table", None, f"{origin}: none that looks like users")
         facts.add("database.role_column", None, "none")
         facts.add("database.role_type", None, "none")
-        facts.add("database.session_table", None, "not counted without users")
+        facts.add("database.session_table", None, "not looked for without users")
         return
     users, role = found
     facts.add("database.user_table", users.name, origin)
     facts.add("database.user_id", users.key or "id", f"primary key of {users.name}")
-    facts.add("database.role_column", role, f"a column of {users.name}")
-    role_type = users.columns[role]
-    facts.add("database.role_type", role_type, "its type" if role_type else "no enum: plain text")
+    facts.add("database.role_column", role, f"a column of {users.name}" if role else "none")
+    role_type = users.columns[role] if role else None
+    facts.add("database.role_type", role_type, "its type" if role_type else "no enum")
     for setting, usual in (("updated_column", _UPDATED), ("created_column", _CREATED)):
         column = next((c for c in users.columns if c.lower() in usual), None)
         facts.add(f"database.{setting}", column, f"a column of {users.name}" if column else "none")
     _add_sessions(facts, tables, users, origin)
 
 
-def _users(tables: Sequence[Table]) -> tuple[Table, str] | None:
-    """The users' table with its role column: by an enum of roles, else by the names."""
+def _users(tables: Sequence[Table]) -> tuple[Table, str | None] | None:
+    """The users' table with its role column, if it has one: by an enum of roles, else by name."""
     likely = [table for table in tables if table.name.lower() in _USERS]
     likely.sort(key=lambda table: _USERS.index(table.name.lower()))
     for table in [*likely, *tables]:
@@ -95,7 +92,7 @@ def _users(tables: Sequence[Table]) -> tuple[Table, str] | None:
         for column in table.columns:
             if column.lower() in ("role", "user_role"):
                 return table, column
-    return None
+    return (likely[0], None) if likely else None
 
 
 def _add_sessions(facts: Facts, tables: Sequence[Table], users: Table, origin: str) -> None:

@@ -15,6 +15,7 @@ from stories.answers import Answer
 from stories.database import Database
 from stories.faults import Faults
 from stories.incoming import Request
+from stories.routes import STYLE
 from stories.service import Service
 
 TABLE = os.environ["TABLE"]
@@ -43,6 +44,8 @@ class Shop:
             status = 200 if self._database.answers() else 503
             kind = "application/json" if HEALTH_ANSWER.startswith("{") else "text/plain"
             return Answer(status, HEALTH_ANSWER.encode(), kind)
+        if request.path == "/static/site.css":
+            return Answer(200, STYLE, "text/css")
         if LOGIN_PATH and request.path == LOGIN_PATH:
             return answers.login()
         return answers.page("Not found", "<p>No such page.</p>", 404)
