@@ -12,6 +12,11 @@ HTTP2_DIRECTIVE_SINCE = (1, 25, 1)
 
 _OF_THE_IMAGE = re.compile(r"^(?:user|pid|load_module)\s[^;{}\n]*;", re.MULTILINE)
 
+# `upstream NAME {`, `server HOST:PORT …;` and `proxy_pass SCHEME://TARGET;`, not commented out.
+_GROUP = re.compile(r"^[^#\n]*\bupstream\s+(\S+)\s*\{", re.MULTILINE)
+_SERVER = re.compile(r"^[^#\n]*\bserver\s+([^\s;{]+)[^;{\n]*;", re.MULTILINE)
+_PASS = re.compile(r"^[^#\n]*\bproxy_pass\s+([^\s;]+)\s*;", re.MULTILINE)
+
 Version = tuple[int, ...]
 
 
@@ -34,6 +39,18 @@ def carried_over(config: str) -> list[str]:
     master, another `user` without its temporary folders, and modules must be loaded first.
     """
     return [line.strip() for line in _OF_THE_IMAGE.findall(config)]
+
+
+def upstream_hosts(config: str) -> set[str]:
+    """The hosts that a configuration sends visitors to, itself or by an upstream of any name."""
+    groups = set(_GROUP.findall(config))
+    servers = {_host(server) for server in _SERVER.findall(config)}
+    passes = {_host(target) for target in _PASS.findall(config)}
+    return servers | {host for host in passes - groups if "$" not in host}
+
+
+def _host(target: str) -> str:
+    return re.split(r"[:/]", re.sub(r"^\w+://", "", target), maxsplit=1)[0]
 
 
 def configuration(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
-
 from ..commands import compose, docker
+from ..commands.nginx import upstream_hosts
 from ..probes.tls import NoHandshake, chain_problem, covers
 from ..server.compose import find_compose
 from ..server.containers import Container
@@ -79,9 +78,8 @@ def upstream(patient: Patient) -> Finding:
     app, service = patient.settings.app, patient.settings.compose.app
     own = [c.name for c in patient.containers if c.service == service]
     names = {service, app.container, *own, *(app.container_of(colour) for colour in COLOURS)}
-    lines = re.findall(r"^[^#\n]*?\b(?:server|proxy_pass)\s+([^;{]+);", patient.nginx_dump, re.M)
-    hosts = {re.sub(r"^https?://", "", line.split()[0]).partition(":")[0] for line in lines}
-    found = sorted(names & {host.partition("/")[0] for host in hosts})
+    hosts = upstream_hosts(patient.nginx_dump)
+    found = sorted(names & hosts)
     if found:
         return well(f"sends visitors to {', '.join(found)}")
     seen = ", ".join(sorted(hosts)) or "nobody"
