@@ -244,7 +244,7 @@ def lock_release(site: Site, reason: str = "", force: bool = False) -> None:
     help={
         "json": "One JSON document: a list of checks with name, verdict, found, why and mend.",
         "verbose": "Say of what is well, too, why it matters.",
-    }
+    },
 )
 def doctor(site: Site, json: bool = False, verbose: bool = False) -> None:
     """Go through the guide's pre-deployment checklist: what was found, why it matters, the mend.

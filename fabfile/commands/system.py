@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-# No question may be asked, and a lock that unattended upgrades hold is waited for (seconds).
+# No question may be asked.
 _QUIET = ["env", "DEBIAN_FRONTEND=noninteractive", "NEEDRESTART_SUSPEND=1"]
-_APT = [*_QUIET, "apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=120"]
+_APT = [*_QUIET, "apt-get", "-q", "-y"]
 
 
 def finish_packages() -> list[str]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 from ..commands import compose, docker
+from ..commands.nginx import names_of_the_app
+from ..commands.nginx_upstream import hosts_in
 from ..probes.tls import NoHandshake, chain_problem, covers
 from ..server.compose import find_compose
 from ..server.containers import Container
-from ..settings import COLOURS
 from .doctor_check import Finding, Patient, failing, warning, well
 
 # -- containers --------------------------------------------------------------------------------
@@ -76,12 +75,11 @@ def nginx_configuration(patient: Patient) -> Finding:
 
 def upstream(patient: Patient) -> Finding:
     """The configuration sends visitors to the app by a name that is the app's."""
-    app, service = patient.settings.app, patient.settings.compose.app
+    service = patient.settings.compose.app
     own = [c.name for c in patient.containers if c.service == service]
-    names = {service, app.container, *own, *(app.container_of(colour) for colour in COLOURS)}
-    lines = re.findall(r"^[^#\n]*?\b(?:server|proxy_pass)\s+([^;{]+);", patient.nginx_dump, re.M)
-    hosts = {re.sub(r"^https?://", "", line.split()[0]).partition(":")[0] for line in lines}
-    found = sorted(names & {host.partition("/")[0] for host in hosts})
+    names = {*names_of_the_app(patient.settings), *own}
+    hosts = hosts_in(patient.nginx_dump)
+    found = sorted(names & hosts)
     if found:
         return well(f"sends visitors to {', '.join(found)}")
     seen = ", ".join(sorted(hosts)) or "nobody"

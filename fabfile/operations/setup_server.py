@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -11,7 +12,7 @@ from functools import partial
 from .. import interrupts
 from ..commands import docker, system
 from ..commands.daemon import FILE, rotates, with_rotation
-from ..errors import CommandFailed, DeployError
+from ..errors import DeployError
 from ..server.compose import find_compose
 from ..server.folders import read_folder
 from ..server.root import Root
@@ -22,6 +23,9 @@ GROUP = "docker"
 # apt's names, the better one first: Ubuntu has both, Debian only the second.
 COMPOSE_PACKAGES = ("docker-compose-v2", "docker-compose")
 ENGINE_STARTS = 60.0  # seconds
+# What apt and dpkg say while another one is at work; apt itself waits for one of its locks only.
+BUSY = re.compile(r"could not get lock|unable to lock|locked by another process", re.IGNORECASE)
+BUSY_LIMIT = 300.0  # seconds
 SHOWN = 12  # lines of apt's output when it fails
 # $1 file, $2 copy of the one that is there; the new content is on standard input.
 _REPLACE = """
@@ -199,18 +203,29 @@ class ServerSetup:
         return "Candidate:" in answer and "Candidate: (none)" not in answer
 
     def _apt(self, argv: list[str]) -> str:
-        """Not to be interrupted half way; the last lines of what it says, which a failure shows."""
-        try:
-            done = self.root.run(argv, timeout=self.site.settings.ssh.build_timeout)
-            return _last_lines(done.stdout + done.stderr)
-        except CommandFailed as error:
-            words = " ".join(word for word in argv if "=" not in word and word not in ("env", "-o"))
-            raise DeployError(
-                f"on the server, exit code {error.exit_code_seen}: {words}",
-                evidence=_last_lines(error.output),
-                state="what was done before it stays; no site was touched",
-                next_command="mend what apt says, then fab setup goes on from here",
-            ) from None
+        """Not to be interrupted half way; the last lines of what it says, which a failure shows.
+
+        Another one at work, as unattended upgrades on a new server, is waited for.
+        """
+        end, waits = time.monotonic() + BUSY_LIMIT, False
+        while True:
+            done = self.root.run(argv, timeout=self.site.settings.ssh.build_timeout, check=False)
+            said = _last_lines(done.stdout + done.stderr)
+            if done.ok:
+                return said
+            if not BUSY.search(said) or time.monotonic() > end:
+                break
+            if not waits:
+                waits = True
+                self.site.console.warn("another apt or dpkg is at work on the server: waiting")
+            interrupts.pause(2)
+        words = " ".join(word for word in argv if "=" not in word and word != "env")
+        raise DeployError(
+            f"on the server, exit code {done.exit_code}: {words}",
+            evidence=said,
+            state="what was done before it stays; no site was touched",
+            next_command="mend what apt says, then fab setup goes on from here",
+        )
 
     # -- the engine ----------------------------------------------------------------------------
 

@@ -10,13 +10,13 @@ import hashlib
 import posixpath
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from .. import interrupts
 from ..commands import docker
 from ..commands.nginx import Version, names_of_the_app, parse_version
-from ..commands.nginx_upstream import join, names, split
+from ..commands.nginx_upstream import NoUpstream, hosts_in, join, refuse_strange, split
 from ..errors import CommandFailed, DeployError
 from ..settings import Settings
 from .connection import Output, Server
@@ -161,8 +161,12 @@ class Nginx:
                 next_command="put your own configuration in its place, and reload nginx; or set "
                 "nginx.manage to whole",
             )
-        if names(text, app):
-            return
+        try:
+            refuse_strange(text, app)
+        except NoUpstream:
+            self._refuse_unnamed(file, app)
+
+    def _refuse_unnamed(self, file: ConfigFile, app: Collection[str]) -> None:
         others = self.files_naming_the_app()
         raise DeployError(
             f"nothing in {file.inside} sends visitors to {self.settings.compose.app}: no upstream "
@@ -181,7 +185,9 @@ class Nginx:
         parts = re.split(r"^# configuration file (\S+):$", output, flags=re.MULTILINE)
         app = names_of_the_app(self.settings)
         return [
-            path for path, text in zip(parts[1::2], parts[2::2], strict=True) if names(text, app)
+            path
+            for path, text in zip(parts[1::2], parts[2::2], strict=True)
+            if hosts_in(text) & app
         ]
 
     def dump(self) -> str:

@@ -134,6 +134,15 @@ def broken_nginx_file() -> Iterator[None]:
 
 
 @contextmanager
+def foreign_upstream() -> Iterator[None]:
+    """Valid, and leads visitors to something that no release is."""
+    file = f"{PROJECT_FOLDER}/nginx/nginx.conf"
+    lab_server.run(f"cp {file} kept.conf && sed 's/app:3000/db:3000/' kept.conf > {file}")
+    yield
+    lab_server.run(f"cat kept.conf > {file} && rm kept.conf")
+
+
+@contextmanager
 def stopped_database() -> Iterator[None]:
     lab_server.run("docker stop -t 5 1001-stories-db")
     yield
@@ -206,17 +215,16 @@ BREAKS = {
     ),
     "service name": Break(
         nothing,
-        {"compose file": "fail", "app container": "fail"},
+        {"compose file": "fail", "app container": "fail", "upstream": "fail"},
         "no service web in /home/ubuntu/1001-stories/docker-compose.yml; there are: app, db, nginx",
         "set compose.app",
         ("--set=compose.app=web",),
     ),
     "upstream": Break(
-        nothing,
-        {"compose file": "fail", "app container": "fail", "upstream": "fail"},
-        "it names app:3000",
+        foreign_upstream,
+        {"upstream": "fail"},
+        "it names db",
         "set compose.app and app.container",
-        ("--set=compose.app=web", "--set=app.container=web"),
     ),
     "forwarding": Break(
         no_forwarding,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from lab import talk, website
 from lab.flavours import BARE_BOOKWORM, BARE_TRIXIE
 from lab.places import MOST_SERVERS, PRODUCTION_IMAGE, PROJECT_FOLDER, Server
 from tests.lab.conftest import SETTINGS_FILE
-from tests.programs import ROOT, Done, program
+from tests.programs import BIN, NOWHERE, ROOT, Done, program
 
 BARE = Server(
     int(os.environ.get("LAB_BARE_SERVER", MOST_SERVERS)),
@@ -24,6 +26,14 @@ BARE = Server(
 REGISTRY = "127.0.0.1:9"
 COMPOSE_FILE = "docker-compose.yml"
 STEPS = 7  # without a site; with one there are two more
+# Holds dpkg's lock as dpkg does, for as long as a file is there.
+HOLD = """
+use Fcntl; open F, ">", "/var/lib/dpkg/lock-frontend" or die;
+fcntl(F, F_SETLK, pack("s s x4 l! l! i x4", F_WRLCK, 0, 0, 0, 0)) or die;
+open G, ">", "/var/lib/dpkg/lock" or die;
+fcntl(G, F_SETLK, pack("s s x4 l! l! i x4", F_WRLCK, 0, 0, 0, 0)) or die;
+sleep 1 while -e "/root/hold";
+"""
 # Everything that setup may change, and nothing that changes by itself.
 STATE = """
 ls -la --time-style=full-iso /home/ubuntu /etc/docker
@@ -112,6 +122,26 @@ def test_an_archive_that_fails_is_told_by_apts_last_lines() -> None:
     assert "✗ apt on ubuntu@127.0.0.1" in done.stderr
     assert "knows neither docker.io nor docker-compose-v2 nor docker-compose" in done.stderr
     assert "│ W: Failed to fetch http://127.0.0.1:9/none" in done.stderr
+    assert there("which docker", check=False) == ""
+
+
+def test_another_apt_at_work_is_waited_for() -> None:
+    """As unattended upgrades are, on a server that has just been made."""
+    there("touch /root/hold && setsid perl -e '" + HOLD + "' > /dev/null 2>&1 & sleep 1")
+    there("cp /etc/docker/daemon.json /root/")
+    argv = [str(BIN / "fab"), "-f", str(SETTINGS_FILE), "-H", BARE.host, "setup"]
+    environment = {**os.environ, **NOWHERE, **BARE.environment, "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        argv, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        waits = any("another apt or dpkg is at work" in line for line in process.stdout)
+        process.send_signal(signal.SIGINT)
+        there("rm /root/hold")
+        process.communicate(timeout=120)
+    there("mv /root/daemon.json /etc/docker/; rm /etc/docker/daemon.json.backup-*")
+    assert waits
+    assert process.returncode == 1
     assert there("which docker", check=False) == ""
 
 

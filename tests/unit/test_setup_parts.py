@@ -9,6 +9,7 @@ import pytest
 
 from fabfile.commands import compose, system
 from fabfile.commands.daemon import rotates, with_rotation
+from fabfile.commands.nginx_upstream import hosts_in
 from fabfile.errors import BadSettings, DeployError
 from fabfile.operations.doctor_check import Finding, Patient, Question, diagnose, failing, well
 from fabfile.operations.doctor_checks import questions
@@ -53,6 +54,19 @@ def test_packages_are_installed_without_questions() -> None:
 def test_the_images_of_a_compose_file_are_those_that_are_not_built() -> None:
     text = "services: {a: {image: x}, b: {image: y, build: .}, c: {image: x}, d: {build: .}}"
     assert compose.images_of(text) == ["x"]
+
+
+def test_an_upstreams_own_name_is_no_host_that_visitors_are_sent_to() -> None:
+    config = """
+    upstream app { server db:3000 max_fails=3;
+        # server app:3000;
+    }
+    server { listen 80; server_name web; location / { proxy_pass http://app; }
+        location /blue/ { set $blue 1001-stories-app-blue; proxy_pass http://$blue:3000/x; }
+        location /api/ { proxy_pass https://other/api/; }
+    }
+    """
+    assert hosts_in(config) == {"db", "other"}
 
 
 def test_a_first_start_makes_nothing_anew() -> None:
