@@ -11,6 +11,7 @@ from invoke.collection import Collection
 from .errors import BadSettings
 from .operations import backups as backup_operation
 from .operations import lock as lock_operation
+from .operations import migrations as migration_operation
 from .operations import releases as releases_operation
 from .operations import status as status_operation
 from .phases import deploy as phases
@@ -175,6 +176,36 @@ def restore(
     phases.restore(site, name, yes=yes, keep_new_rows=keep_new_rows)
 
 
+@site_task
+def migrations(site: Site) -> None:
+    """List the migrations: how each stage stands, since when, by which release, its checksum.
+
+    Changes nothing. Next: run-migration applies what is pending.
+    """
+    migration_operation.migrations(site)
+
+
+@site_task(
+    help={
+        "new": "Write sql/migrations/NN-NEW with commented skeletons; contacts nothing.",
+        "reverse": "Take back all of this migration, its expansion too, after a backup.",
+        "yes": "Reverse: do not ask; needed without a terminal.",
+    }
+)
+def migration(site: Site, new: str = "", reverse: str = "", yes: bool = False) -> None:
+    """Begin a migration, or take one back by request.
+
+    A rollback by itself takes back what the older release cannot live with; an expansion stays.
+    Next: fill in what --new wrote; migrations lists it.
+    """
+    if bool(new) == bool(reverse):
+        raise BadSettings("migration: allowed: either --new NAME or --reverse NN-NAME")
+    if new:
+        migration_operation.new(site, new)
+    else:
+        migration_operation.reverse(site, reverse, yes=yes)
+
+
 @site_task(name="status", default=True)
 def lock_status(site: Site) -> None:
     """Show who holds the site's lock, what that run does, and whether it lives."""
@@ -214,5 +245,7 @@ ns = Collection(
     backup,
     backups,
     restore,
+    migrations,
+    migration,
 )
 ns.add_collection(Collection("lock", lock_status, lock_release))

@@ -275,10 +275,8 @@ def _gone_back(site: Site, why: DeployError) -> DeployError:
 
 def _rows_back(site: Site, release: str) -> list[str]:
     """Rows that a run of this release moved go back, whoever can read them: as before it."""
-    migrations = Migrations(site)
-    if not migrations.wanted or not migrations.moved_by(release):
-        return []
-    return [f"roles: {migrations.move_back()}"]
+    moved = Migrations(site).send_back_of(release)
+    return [moved] if moved else []
 
 
 def _say(site: Site, lines: list[str]) -> None:
