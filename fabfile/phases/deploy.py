@@ -70,9 +70,10 @@ def assess(site: Site) -> None:
 
 def migrate(site: Site, data: str | None = None) -> None:
     """Phase 2, with the guide's expected output."""
+    migration = Migrate(site, data)
     with site.locked(Migrate.name):
         _begin(site)
-        Migrate(site, data).run()
+        migration.run()
 
 
 def blue_green_deploy(site: Site, *, resume: bool = False) -> None:

@@ -39,6 +39,7 @@ class Migrate(Phase):
         self.resume = resume
         self.when = data or site.settings.migration.data
         self.migrations = Migrations(site)
+        self.migrations.refuse_unsendable()  # before anything is contacted
         self.moved: list[Migration] = []  # whose rows this run moved
 
     def steps(self) -> Sequence[Step]:

@@ -80,12 +80,9 @@ class Migrations:
         """Compare with the checksums and the expectations; nothing is changed.
 
         :returns: who is there.
-        :raises BadSettings: a file cannot be sent.
         :raises DeployError: a file was changed after it had been applied, or users per role are
             not as expected before the first run.
         """
-        for one in self.all:
-            refuse_unsendable(one.folder, self.settings)
         with self.on.session(self.site.release) as session:
             every = MigrationLog(session, "").every() if self.wanted else {}
             for one in self.all:
@@ -94,6 +91,14 @@ class Migrations:
         for one in self.all:
             one.refuse(found.roles, every.get(one.name, []))
         return found
+
+    def refuse_unsendable(self) -> None:
+        """Look through every file; nothing is contacted.
+
+        :raises BadSettings: one cannot be filled in, or not be sent as its first line says.
+        """
+        for one in self.all:
+            refuse_unsendable(one.folder, self.settings)
 
     def refuse_changed(self) -> None:
         """:raises DeployError: a file was changed after it had been applied."""
