@@ -17,6 +17,7 @@ from .operations import backups as backup_operation
 from .operations import doctor as doctor_operation
 from .operations import init as init_operation
 from .operations import lock as lock_operation
+from .operations import migrations as migration_operation
 from .operations import nginx as nginx_operation
 from .operations import releases as releases_operation
 from .operations import setup as setup_operation
@@ -218,6 +219,36 @@ def init(
     init_operation.init(newcomer, folder=folder, project=project, output=output, yes=yes)
 
 
+@site_task(reads=True)
+def migrations(site: Site) -> None:
+    """List the migrations: how each stage stands, since when, by which release, its checksum.
+
+    Changes nothing. Next: run-migration applies what is pending.
+    """
+    migration_operation.migrations(site)
+
+
+@site_task(
+    help={
+        "new": "Write sql/migrations/NN-NEW with commented skeletons; contacts nothing.",
+        "reverse": "Take back all of this migration, its expansion too, after a backup.",
+        "yes": "Reverse: do not ask; needed without a terminal.",
+    }
+)
+def migration(site: Site, new: str = "", reverse: str = "", yes: bool = False) -> None:
+    """Begin a migration, or take one back by request.
+
+    A rollback by itself takes back what the older release cannot live with; an expansion stays.
+    Next: fill in what --new wrote; migrations lists it.
+    """
+    if bool(new) == bool(reverse):
+        raise BadSettings("migration: allowed: either --new NAME or --reverse NN-NAME")
+    if new:
+        migration_operation.new(site, new)
+    else:
+        migration_operation.reverse(site, reverse, yes=yes)
+
+
 @site_task(name="status", default=True, reads=True)
 def lock_status(site: Site) -> None:
     """Show who holds the site's lock, what that run does, and whether it lives."""
@@ -293,6 +324,8 @@ ns = Collection(
     restore,
     nginx,
     init,
+    migrations,
+    migration,
 )
 ns.add_collection(Collection("lock", lock_status, lock_release))
 

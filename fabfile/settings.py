@@ -10,12 +10,21 @@ from __future__ import annotations
 
 import difflib
 import re
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from .errors import BadSettings
 
@@ -35,6 +44,8 @@ ConfigPath = Annotated[str, Field(pattern=r"^/[\w./@%+-]*$")]
 Network = Annotated[str, Field(pattern=r"^[0-9a-fA-F:.]+(/\d{1,3})?$")]
 AbsoluteFolder = Annotated[str, Field(pattern=r"^/[^\x00\n]*$")]
 SqlName = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[^\x00]+$")]
+# What a site may not have; `--set NAME=` empties it too.
+NoneOrSqlName = Annotated[SqlName | None, BeforeValidator(lambda value: value or None)]
 
 
 class Model(BaseModel):
@@ -247,34 +258,38 @@ class Nginx(Model):
     proof_timeout: Seconds = Field(15, description="seconds for that proof")
 
 
+# The site's word for it; pydantic's own `schema` is deprecated, and nobody here calls it.
+warnings.filterwarnings("ignore", message='Field name "schema" in "Database"')
+
+
 class Database(Model):
     """Tables and types; each is quoted as an identifier wherever it is used."""
 
-    user_table: SqlName | None = Field("User", description="null: no users are counted")
-    user_id: SqlName = "id"
-    role_column: SqlName | None = Field("role", description="null: users have no role")
-    updated_column: SqlName | None = Field("updatedAt", description="null: none")
-    created_column: SqlName | None = Field(
-        "createdAt", description="when a row was created; without time zone: UTC; null: none"
+    schema: NoneOrSqlName = Field(  # type: ignore[assignment]
+        None, description="where these tables and types are; empty: on the search path"
     )
-    session_table: SqlName | None = Field("Session", description="null: no sessions kept here")
+    user_table: NoneOrSqlName = Field("User", description="empty: no users kept here")
+    user_id: SqlName = "id"
+    role_column: NoneOrSqlName = Field("role", description="empty: users have no role")
+    updated_column: NoneOrSqlName = Field("updatedAt", description="empty: none")
+    created_column: NoneOrSqlName = Field(
+        "createdAt", description="when a row was created; without time zone: UTC; empty: none"
+    )
+    session_table: NoneOrSqlName = Field("Session", description="empty: no sessions kept here")
     session_user: SqlName = "userId"
-    role_type: SqlName | None = Field("Role", description="enum of the roles; null: none")
+    role_type: NoneOrSqlName = Field("Role", description="an enum; empty: there is none")
     lock_timeout: Seconds = Field(3, description="seconds a statement waits for a lock")
     statement_timeout: Seconds = Field(120, description="seconds a statement may run")
 
 
 class Migration(Model):
-    """The database migration of this release."""
+    """The database's migrations."""
 
-    folder: str = Field("sql/02-database-migration", description="its stages; empty: none")
+    folder: str = Field(
+        "sql/migrations", description="a folder in it for each, in order; empty: none"
+    )
     data: Literal["auto", "now", "after-switch"] = Field(
         "auto", description="when rows move; auto: once no release serves that cannot read them"
-    )
-    old_role: SqlName = "LEARNER"
-    new_role: SqlName = "CUSTOMER"
-    expect: dict[str, int] = Field(
-        default_factory=dict, description="users per role before the first run"
     )
     batch_above: int = Field(50_000, ge=1, description="rows above which it goes in batches")
     batch_size: int = Field(2_000, ge=1, description="rows in a batch")

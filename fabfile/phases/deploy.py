@@ -70,9 +70,10 @@ def assess(site: Site) -> None:
 
 def migrate(site: Site, data: str | None = None) -> None:
     """Phase 2, with the guide's expected output."""
+    migration = Migrate(site, data)
     with site.locked(Migrate.name):
         _begin(site)
-        Migrate(site, data).run()
+        migration.run()
 
 
 def blue_green_deploy(site: Site, *, resume: bool = False) -> None:
@@ -291,10 +292,8 @@ def _gone_back(site: Site, why: DeployError) -> DeployError:
 
 def _rows_back(site: Site, release: str) -> list[str]:
     """Rows that a run of this release moved go back, whoever can read them: as before it."""
-    migrations = Migrations(site)
-    if not migrations.wanted or not migrations.moved_by(release):
-        return []
-    return [f"roles: {migrations.move_back()}"]
+    moved = Migrations(site).send_back_of(release)
+    return [moved] if moved else []
 
 
 def _say(site: Site, lines: list[str]) -> None:

@@ -6,6 +6,7 @@ Each row breaks the site on purpose, deploys under load, and looks at everything
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,6 +60,7 @@ class Broken:
 
     :param faults: what is wrong with the release itself.
     :param breaking: what is done to the server before, as root; `mending` undoes it.
+    :param expect: users per role, as the migration expects them.
     :param public: the break is one that visitors meet, whoever is live.
     :param trigger: as the message names it; empty where the guide has none.
     """
@@ -77,6 +79,7 @@ class Broken:
     public: bool = False
     fresh: bool = False
     stays: bool = False
+    expect: str = ""
     files: dict[str, str] = field(default_factory=dict)
 
     def comes_first(self) -> bool:
@@ -99,8 +102,8 @@ ROWS_OF_THE_TABLE: tuple[Broken, ...] = (
         "a wrong user count",
         1,
         migrate.CORRUPT,
-        "users per role are not as the settings expect",
-        options=("--set=migration.expect={LEARNER: 3, ADMIN: 2}",),
+        "users per role are not as 02-database-migration expects them",
+        expect="{LEARNER: 3, ADMIN: 2}",
         fresh=True,
     ),
     Broken(
@@ -317,6 +320,12 @@ def _options(row: Broken, folder: Path) -> list[str]:
     for name, setting in row.files.items():
         (folder / name).write_text(shipped.replace("proxy_connect_timeout", "proxy_conect_timeout"))
         options.append(f"--set={setting}={folder / name}")
+    if row.expect:
+        own = folder / "migrations/02-database-migration"
+        shutil.copytree(ROOT / "sql/migrations/02-database-migration", own)
+        roles = f"roles: {{old: LEARNER, new: CUSTOMER, expect: {row.expect}}}"
+        (own / "migration.yaml").write_text(roles)
+        options.append(f"--set=migration.folder={own.parent}")
     return options
 
 
