@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 from ..errors import DeployError
@@ -88,7 +89,14 @@ class Migrate(Phase):
             self.console.detail(f"removed {gone.folder}")
 
     def expand(self) -> None:
-        self._tell(self.migrations.expand().text)
+        try:
+            self._tell(self.migrations.expand().text)
+        except DeployError as error:
+            with contextlib.suppress(DeployError):
+                if added := self.migrations.expanded_by(self.site.release):
+                    stay = f"stays expanded, which only adds: {', '.join(added)}"
+                    error.state = "; ".join(filter(None, [error.state, stay]))
+            raise
 
     def move(self) -> None:
         """In their order: where one has to wait, those after it wait for it."""

@@ -277,8 +277,8 @@ class Migration:
         return {}
 
     def _nothing(self, stage: str, done: LogEntry | None) -> StageResult:
-        why = f"already done, {done}" if done else "has none"
-        return StageResult(stage, False, f"{self.name}: {stage} {why}")
+        why = f"already done, {done}" if done else "there is none"
+        return StageResult(stage, False, f"{self.name}, {stage}: {why}")
 
     def _after_others(self, stage: str) -> StageResult:
         with self._locked() as log:
@@ -294,7 +294,7 @@ class Migration:
     def _too_early(self, stage: str, entries: Sequence[LogEntry]) -> StageResult:
         former = next(s for s in self.folder.stages if not standing(entries, s))
         if former == "data":
-            text = f"{self.name}: {stage} waits until the rows have moved"
+            text = f"{self.name}, {stage}: waits until the rows have moved"
             return StageResult(stage, False, text, waits=True)
         raise DeployError(
             f"{self.name}: the stage {stage} needs {former} first",
@@ -305,7 +305,7 @@ class Migration:
     def _run(self, log: MigrationLog, stage: str) -> StageResult:
         log.prepare()
         entries = log.entries()
-        text = f"{self.name}: {stage} {self._runner(log, entries).run(stage) or 'done'}"
+        text = f"{self.name}, {stage}: {self._runner(log, entries).run(stage) or 'done'}"
         if dead := cut_off(entries, stage):
             text += f"; an earlier run had been cut off: {dead}"
         return StageResult(stage, True, text)

@@ -66,6 +66,14 @@ class Migrations:
         with self.on.session(self.site.release) as session:
             return MigrationLog(session, "").every()
 
+    def expanded_by(self, release: str) -> list[str]:
+        """Those whose expansion a run of this release added."""
+        return [
+            one.name
+            for one in self.all
+            if (entry := one.standing("expand")) and entry.release == release
+        ]
+
     def orphans(self) -> list[str]:
         """Migrations that hold, and whose folder is not here."""
         known = {folder.name for folder in self.site.migration_folders}

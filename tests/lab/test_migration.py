@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-import shutil
 import signal
 import threading
 import time
@@ -27,9 +26,9 @@ from fabfile.site import Site
 from lab.environment import DATABASE_PASSWORD
 from lab.shell import LabError
 from tests.lab.scratch_database import Scratch, scratch_database
-from tests.programs import ROOT, Done
+from tests.lab.several import changed, shipped
+from tests.programs import Done
 
-SHIPPED = ROOT / "sql/migrations/02-database-migration"
 BEFORE, AFTER = "LEARNER|2 ADMIN|2", "ADMIN|2 CUSTOMER|2"
 SIGN_UP = """INSERT INTO "User" (id, email, name, password, role) VALUES
     ('{name}', '{name}@example.org', '{name}', 'x', '{role}');"""
@@ -41,25 +40,9 @@ def scratch(settings: Settings) -> Iterator[Scratch]:
         yield made
 
 
-def changed(scratch: Scratch, **migration: object) -> Site:
-    """The scratch site with other migration settings."""
-    settings = scratch.site.settings
-    values = {**settings.migration.model_dump(), **migration}
-    return scratch.again(Settings.model_validate({**settings.model_dump(), "migration": values}))
-
-
 def role_migration(site: Site) -> RoleMigration:
     """The guide's, alone."""
     return Migrations(site).roles[0]
-
-
-def shipped(parent: Path, own: str = "") -> Path:
-    """A folder of migrations with the guide's in it, under other settings of its own."""
-    folder = parent / "02-database-migration"
-    shutil.copytree(SHIPPED, folder)
-    if own:
-        (folder / "migration.yaml").write_text(own)
-    return parent
 
 
 def refuse_forwarding(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -231,7 +214,7 @@ def test_users_who_are_not_as_expected_stop_it_before_anything_changes(
     scratch: Scratch, tmp_path: Path
 ) -> None:
     own = "roles: {old: LEARNER, new: CUSTOMER, expect: {LEARNER: 3, ADMIN: 2}}"
-    site = changed(scratch, folder=str(shipped(tmp_path, own)))
+    site = changed(scratch, migration={"folder": str(shipped(tmp_path, own))})
     for attempt in (Migrations(site).check, Migrations(site).expand):
         with pytest.raises(DeployError, match="not as 02-database-migration expects") as caught:
             attempt()
@@ -244,7 +227,7 @@ def test_a_file_that_was_edited_after_it_was_applied_is_refused(
     scratch: Scratch, tmp_path: Path
 ) -> None:
     folder = shipped(tmp_path) / "02-database-migration"
-    migrations = Migrations(changed(scratch, folder=str(tmp_path)))
+    migrations = Migrations(changed(scratch, migration={"folder": str(tmp_path)}))
     migrations.expand()
     migrations.data()
     with (folder / "data.sql").open("a") as file:
@@ -303,7 +286,7 @@ def test_a_large_table_moves_in_batches_around_a_row_that_somebody_has_locked(
     scratch.psql("""INSERT INTO "User" (id, email, name, password, role)
         SELECT 'u' || n, n || '@example.org', n, 'x', 'LEARNER' FROM generate_series(1, 998) n""")
     folder = str(shipped(tmp_path, "roles: {old: LEARNER, new: CUSTOMER}"))
-    site = changed(scratch, folder=folder, batch_above=100, batch_size=100)
+    site = changed(scratch, migration={"folder": folder, "batch_above": 100, "batch_size": 100})
     migrations = Migrations(site)
     migrations.expand()
     row = """UPDATE "User" SET name = 'busy' WHERE id = 'u500'"""
@@ -320,7 +303,7 @@ def test_a_large_table_moves_in_batches_around_a_row_that_somebody_has_locked(
 
 
 def test_without_a_folder_every_part_of_it_does_nothing(scratch: Scratch) -> None:
-    migrations = Migrations(changed(scratch, folder=""))
+    migrations = Migrations(changed(scratch, migration={"folder": ""}))
     for stage in (migrations.expand, migrations.data, migrations.contract):
         assert stage().text.startswith("no migration") and not stage().changed
     assert migrations.send_back() == "" and not migrations.wanted

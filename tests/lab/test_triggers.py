@@ -6,7 +6,6 @@ Each row breaks the site on purpose, deploys under load, and looks at everything
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from lab.certificates import issue
 from lab.load import Load
 from lab.places import DOMAIN, PROJECT_FOLDER
 from tests.lab.conftest import Fab, noticed
+from tests.lab.several import shipped
 from tests.programs import ROOT
 
 SMALL = "/home/ubuntu/small-disk"
@@ -315,17 +315,16 @@ def test_it_is_taken_back_by_itself(
 
 def _options(row: Broken, folder: Path) -> list[str]:
     """The row's options, and those that name a file of its own."""
-    shipped = (ROOT / "templates/nginx-blue-green.conf.j2").read_text()
+    template = (ROOT / "templates/nginx-blue-green.conf.j2").read_text()
     options = list(row.options)
     for name, setting in row.files.items():
-        (folder / name).write_text(shipped.replace("proxy_connect_timeout", "proxy_conect_timeout"))
+        (folder / name).write_text(
+            template.replace("proxy_connect_timeout", "proxy_conect_timeout")
+        )
         options.append(f"--set={setting}={folder / name}")
     if row.expect:
-        own = folder / "migrations/02-database-migration"
-        shutil.copytree(ROOT / "sql/migrations/02-database-migration", own)
         roles = f"roles: {{old: LEARNER, new: CUSTOMER, expect: {row.expect}}}"
-        (own / "migration.yaml").write_text(roles)
-        options.append(f"--set=migration.folder={own.parent}")
+        options.append(f"--set=migration.folder={shipped(folder / 'migrations', roles)}")
     return options
 
 
