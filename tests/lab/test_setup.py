@@ -28,10 +28,12 @@ COMPOSE_FILE = "docker-compose.yml"
 STEPS = 7  # without a site; with one there are two more
 # Holds dpkg's lock as dpkg does, for as long as a file is there.
 HOLD = """
-use Fcntl; open F, ">", "/var/lib/dpkg/lock-frontend" or die;
-fcntl(F, F_SETLK, pack("s s x4 l! l! i x4", F_WRLCK, 0, 0, 0, 0)) or die;
-open G, ">", "/var/lib/dpkg/lock" or die;
-fcntl(G, F_SETLK, pack("s s x4 l! l! i x4", F_WRLCK, 0, 0, 0, 0)) or die;
+use Fcntl;
+for $name ("lock-frontend", "lock") {
+    open $file{$name}, ">", "/var/lib/dpkg/$name" or die;
+    $lock = pack("s s x4 l! l! i x4", F_WRLCK, 0, 0, 0, 0);
+    fcntl($file{$name}, F_SETLK, $lock) or die;
+}
 sleep 1 while -e "/root/hold";
 """
 # Everything that setup may change, and nothing that changes by itself.
