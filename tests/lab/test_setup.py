@@ -121,8 +121,7 @@ def test_an_archive_that_fails_is_told_by_apts_last_lines() -> None:
     there("mv /root/sources.list /etc/apt/; rm /etc/apt/sources.list.d/none.list")
     there("mv /root/daemon.json /etc/docker/; rm /etc/docker/daemon.json.backup-*")
     assert done.returncode == 1
-    assert "✗ apt on ubuntu@127.0.0.1" in done.stderr
-    assert "knows neither docker.io nor docker-compose-v2 nor docker-compose" in done.stderr
+    assert f"✗ apt on {BARE.host} knows no docker.io" in done.stderr
     assert "│ W: Failed to fetch http://127.0.0.1:9/none" in done.stderr
     assert there("which docker", check=False) == ""
 
