@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import re
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -13,6 +12,7 @@ from .. import interrupts
 from ..commands import docker, system
 from ..commands.daemon import FILE, rotates, with_rotation
 from ..errors import DeployError
+from ..server.apt import Apt
 from ..server.compose import find_compose
 from ..server.folders import read_folder
 from ..server.root import Root
@@ -23,10 +23,6 @@ GROUP = "docker"
 # apt's names, the better one first: Ubuntu has both, Debian only the second.
 COMPOSE_PACKAGES = ("docker-compose-v2", "docker-compose")
 ENGINE_STARTS = 60.0  # seconds
-# What apt and dpkg say while another one is at work; apt itself waits for one of its locks only.
-BUSY = re.compile(r"could not get lock|unable to lock|locked by another process", re.IGNORECASE)
-BUSY_LIMIT = 300.0  # seconds
-SHOWN = 12  # lines of apt's output when it fails
 # $1 file, $2 copy of the one that is there; the new content is on standard input.
 _REPLACE = """
 umask 022
@@ -53,6 +49,8 @@ class ServerSetup:
         self.site = site
         self.server = site.server
         self.root = root
+        limit = site.settings.ssh.build_timeout
+        self.apt = Apt(site.server, root, limit=limit, warn=site.console.warn)
 
     def steps(self) -> Sequence[SetupStep]:
         return (*self.folder_steps(), *self.engine_steps())
@@ -135,9 +133,12 @@ class ServerSetup:
         return ""
 
     def _would_rotate(self) -> str:
-        return f"merge log-opts into {FILE}" + (
-            " and keep a copy of it" if self._daemon_file() else ""
-        )
+        try:
+            former = self._daemon_file()
+            with_rotation(former)
+        except DeployError as error:
+            return f"refuse: {error.reason}"
+        return f"merge log-opts into {FILE}" + (" and keep a copy of it" if former else "")
 
     def _rotate(self) -> None:
         former = self._daemon_file()
@@ -168,64 +169,25 @@ class ServerSetup:
 
     def _install(self) -> None:
         """:raises DeployError: no apt here, apt knows no such package, or it failed."""
-        if not self.server.run(["sh", "-c", "command -v apt-get"], check=False).ok:
-            raise DeployError(
-                f"no apt-get on {self.server}: setup is for Debian and Ubuntu",
-                next_command="install Docker and Compose by hand, then fab setup does the rest",
-            )
-        self._apt(system.finish_packages())
-        updated = self._apt(system.update_packages())
+        self.apt.refuse_none()
+        updated = self.apt.update()
         names = self._missing_packages(updated)
-        self.site.console.detail(f"installing {', '.join(names)}")
-        self._apt(system.install_packages(names))
+        if names:  # none where what a cut-off run had begun has just been finished
+            self.site.console.detail(f"installing {', '.join(names)}")
+            self.apt.install(names)
 
     def _missing_packages(self, updated: str) -> list[str]:
         """:param updated: the end of what `apt-get update` said, which fails without an error."""
         names = []
         if not self.server.shell(_INSTALLED, check=False).ok:
             # Newer releases have the engine's client in a package of its own.
-            names = [n for n in ("docker.io", "docker-cli") if self._known(n)]
+            client = ["docker-cli"] if self.apt.knows("docker-cli") else []
+            names += [self.apt.first_known(("docker.io",), updated), *client]
         try:
             find_compose(self.server)
         except DeployError:
-            names += [n for n in COMPOSE_PACKAGES if self._known(n)][:1]
-        if not names or names == ["docker-cli"]:
-            wanted = " nor ".join(("docker.io", *COMPOSE_PACKAGES))
-            raise DeployError(
-                f"apt on {self.server} knows neither {wanted}",
-                evidence=updated,
-                next_command="look at its sources: /etc/apt/sources.list (Ubuntu: universe)",
-            )
+            names.append(self.apt.first_known(COMPOSE_PACKAGES, updated))
         return names
-
-    def _known(self, package: str) -> bool:
-        answer = self.server.run(system.package_candidate(package), check=False).stdout
-        return "Candidate:" in answer and "Candidate: (none)" not in answer
-
-    def _apt(self, argv: list[str]) -> str:
-        """Not to be interrupted half way; the last lines of what it says, which a failure shows.
-
-        Another one at work, as unattended upgrades on a new server, is waited for.
-        """
-        end, waits = time.monotonic() + BUSY_LIMIT, False
-        while True:
-            done = self.root.run(argv, timeout=self.site.settings.ssh.build_timeout, check=False)
-            said = _last_lines(done.stdout + done.stderr)
-            if done.ok:
-                return said
-            if not BUSY.search(said) or time.monotonic() > end:
-                break
-            if not waits:
-                waits = True
-                self.site.console.warn("another apt or dpkg is at work on the server: waiting")
-            interrupts.pause(2)
-        words = " ".join(word for word in argv if "=" not in word and word != "env")
-        raise DeployError(
-            f"on the server, exit code {done.exit_code}: {words}",
-            evidence=said,
-            state="what was done before it stays; no site was touched",
-            next_command="mend what apt says, then fab setup goes on from here",
-        )
 
     # -- the engine ----------------------------------------------------------------------------
 
@@ -256,7 +218,3 @@ class ServerSetup:
 
     def _join_group(self, user: str) -> None:
         self.root.run(system.add_to_group(user, GROUP))
-
-
-def _last_lines(text: str) -> str:
-    return "\n".join(text.splitlines()[-SHOWN:])

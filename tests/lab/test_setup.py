@@ -28,10 +28,12 @@ COMPOSE_FILE = "docker-compose.yml"
 STEPS = 7  # without a site; with one there are two more
 # Holds dpkg's lock as dpkg does, for as long as a file is there.
 HOLD = """
-use Fcntl; open F, ">", "/var/lib/dpkg/lock-frontend" or die;
-fcntl(F, F_SETLK, pack("s s x4 l! l! i x4", F_WRLCK, 0, 0, 0, 0)) or die;
-open G, ">", "/var/lib/dpkg/lock" or die;
-fcntl(G, F_SETLK, pack("s s x4 l! l! i x4", F_WRLCK, 0, 0, 0, 0)) or die;
+use Fcntl;
+for $name ("lock-frontend", "lock") {
+    open $file{$name}, ">", "/var/lib/dpkg/$name" or die;
+    $lock = pack("s s x4 l! l! i x4", F_WRLCK, 0, 0, 0, 0);
+    fcntl($file{$name}, F_SETLK, $lock) or die;
+}
 sleep 1 while -e "/root/hold";
 """
 # Everything that setup may change, and nothing that changes by itself.
@@ -119,8 +121,7 @@ def test_an_archive_that_fails_is_told_by_apts_last_lines() -> None:
     there("mv /root/sources.list /etc/apt/; rm /etc/apt/sources.list.d/none.list")
     there("mv /root/daemon.json /etc/docker/; rm /etc/docker/daemon.json.backup-*")
     assert done.returncode == 1
-    assert "✗ apt on ubuntu@127.0.0.1" in done.stderr
-    assert "knows neither docker.io nor docker-compose-v2 nor docker-compose" in done.stderr
+    assert f"✗ apt on {BARE.host} knows no docker.io" in done.stderr
     assert "│ W: Failed to fetch http://127.0.0.1:9/none" in done.stderr
     assert there("which docker", check=False) == ""
 
