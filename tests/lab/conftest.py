@@ -30,6 +30,8 @@ WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["LAB_SERVER"] = str(FIRST[os.environ.get("LAB_FLAVOUR", "trixie")] + WORKER)
 HERE = LabServer()
+# For the tests of several servers, which one worker runs: a number that no worker has.
+SECOND = LabServer(int(os.environ.get("LAB_SECOND", FIRST[HERE.flavour.release] + 4)))
 
 Fab = Callable[..., Done]
 
@@ -56,6 +58,16 @@ def lab() -> None:
         lab_server.up()
     except LabError:
         lab_server.reset()
+
+
+@pytest.fixture(scope="session")
+def second(lab: None) -> LabServer:
+    """Another server beside the lab's own, started if it is not running."""
+    try:
+        return lab_server.up(SECOND)
+    except LabError:
+        lab_server.reset(SECOND)
+        return SECOND
 
 
 @pytest.fixture
