@@ -13,7 +13,7 @@ from .connection import Server
 from .root import Root
 
 # What apt and dpkg say while another one is at work; apt itself waits for one of its locks only.
-BUSY = re.compile(r"could not get lock|unable to lock|locked by another process", re.IGNORECASE)
+BUSY = re.compile(r"could not get lock|unable to lock|(?:is|was) locked by", re.IGNORECASE)
 BUSY_LIMIT = 300.0  # seconds
 SHOWN = 12  # lines of its output when it fails
 
