@@ -15,6 +15,7 @@ from ..errors import (
 )
 from ..server.ledger import CutOff
 from ..server.live import Live
+from ..server.migration_summary import summary
 from ..server.migrations import Migrations
 from ..site import Site
 from .assess import Assess
@@ -57,7 +58,7 @@ def deploy(site: Site, data: str | None = None, *, resume: bool = False) -> None
         _validate_or_go_back(site, blue_green)
         site.settle()
         if blue_green.migrations.wanted:
-            _say(site, ["Migration Summary:", *blue_green.migrations.summary()])
+            _say(site, ["Migration Summary:", *summary(blue_green.migrations)])
         _say(site, blue_green.summary())
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from ..errors import DeployError
 from ..server.migration import Migration
 from ..server.migration_checks import UnexpectedUsers
+from ..server.migration_summary import summary
 from ..server.migrations import Migrations
 from ..site import Site
 from .assess import NO_BACKUP
@@ -157,4 +158,4 @@ class Migrate(Phase):
 
     def summary(self) -> list[str]:
         """The guide's migration summary, as the database has it now."""
-        return ["Migration Summary:", *self.migrations.summary()]
+        return ["Migration Summary:", *summary(self.migrations)]

@@ -174,10 +174,10 @@ class DatabaseRestore(Phase):
         for row in NewRows(self.site, self.backup, self.kept).carry_over():
             self.carried += row.carried
             say = self.console.detail if row.carried else self.console.warn
-            say(str(self._without_secrets(row)))
+            say(str(self.without_secrets(row)))
         self.console.detail(f"{self.carried:,} rows carried over")
 
-    def _without_secrets(self, row: NewRow) -> NewRow:
+    def without_secrets(self, row: NewRow) -> NewRow:
         """A session's key may be all that it takes to be signed in."""
         table = self.settings.database.session_table
         secret = row.key and table and row.table.endswith(f".{table}")

@@ -10,6 +10,7 @@ from ..errors import DeployError
 from ..probes.http import Answer
 from ..server.containers import Container
 from ..server.live import Live
+from ..server.migration_summary import staying
 from ..server.migrations import Migrations
 from ..server.releases import Releases
 from ..server.sql_session import DatabaseError
@@ -228,12 +229,12 @@ class Rollback(Phase):
             f"• Environment: {former.colour.capitalize()} (was {was.colour.capitalize()})",
             "• Traffic: 100% switched back",
             f"• Health status: {' '.join(self.health.body.split())}",
-            *self.staying(),
+            *self.schema(),
         ]
 
-    def staying(self) -> list[str]:
+    def schema(self) -> list[str]:
         """What of the migrations stays; a database that is away keeps nobody from the rest."""
         try:
-            return self.migrations.staying(self.former.container)
+            return staying(self.migrations, self.former.container)
         except DatabaseError as error:
             return [f"• Schema: not known: {error.reason}"]

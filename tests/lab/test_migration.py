@@ -18,6 +18,7 @@ from fabfile.phases.migrate import Migrate
 from fabfile.report.console import Console
 from fabfile.server.connection import Server
 from fabfile.server.forwarding import ForwardingRefused
+from fabfile.server.migration_summary import summary
 from fabfile.server.migrations import Migrations
 from fabfile.server.role_migration import MovedBack, RoleMigration
 from fabfile.server.sql_session import DatabaseError
@@ -99,7 +100,7 @@ def test_there_and_back_is_the_same_over_either_connection(
     assert scratch.roles() == AFTER
     assert not migrations.data().changed
     assert role_migration(scratch.site).has_moved() and not migrations.data_is_due()
-    assert migrations.summary() == [
+    assert summary(migrations) == [
         "• Users migrated: 2 LEARNER → 2 CUSTOMER",
         "• Total users: 4 (2 CUSTOMER, 2 ADMIN)",
         "• Data integrity: Verified",
@@ -298,7 +299,7 @@ def test_a_large_table_moves_in_batches_around_a_row_that_somebody_has_locked(
     assert migrations.data_is_due()
     assert migrations.data().changed
     assert scratch.roles() == "ADMIN|2 CUSTOMER|1000"
-    assert migrations.summary()[0] == "• Users migrated: 1000 LEARNER → 1000 CUSTOMER"
+    assert summary(migrations)[0] == "• Users migrated: 1000 LEARNER → 1000 CUSTOMER"
     assert role_migration(site).move_back() == MovedBack(from_map=1000)
 
 
@@ -308,7 +309,7 @@ def test_without_a_folder_every_part_of_it_does_nothing(scratch: Scratch) -> Non
         assert stage().text.startswith("no migration") and not stage().changed
     assert migrations.send_back() == "" and not migrations.wanted
     assert not migrations.data_is_due() and not migrations.contract_is_due()
-    assert migrations.summary() == ["no migration: migration.folder is empty"]
+    assert summary(migrations) == ["no migration: migration.folder is empty"]
     assert scratch.psql("SELECT to_regclass('migration_log') IS NULL") == "t"
 
 

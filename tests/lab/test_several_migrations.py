@@ -10,6 +10,7 @@ import pytest
 from fabfile.errors import DeployError
 from fabfile.operations import migrations as operation
 from fabfile.server.migration_log import MigrationLog, standing
+from fabfile.server.migration_summary import summary
 from fabfile.server.migrations import Migrations
 from fabfile.server.sql_session import DatabaseError
 from fabfile.settings import Settings
@@ -81,7 +82,7 @@ def test_they_run_in_order_and_come_back_the_last_one_first(
     )
     assert order == "02expand 03expand 02data 03data 02contract 03contract"
     assert migrations.unsettled() == []
-    assert migrations.summary()[1] == "• 03-summary: expand and data and contract done"
+    assert summary(migrations)[1] == "• 03-summary: expand and data and contract done"
     back = migrations.send_back()
     assert back.startswith("03-summary: contract and data taken back; roles: 2 moved back")
     assert (scratch.roles(), scratch.psql(EMPTY), scratch.psql(RULES)) == (BEFORE, "2000", "0")
@@ -94,10 +95,10 @@ def test_they_run_in_order_and_come_back_the_last_one_first(
 def test_the_list_says_when_by_which_release_and_whether_a_file_was_changed(
     scratch: Scratch, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    written(folder, "04-later", {"contract.sql": "-- only comments"})
     site = at(scratch, folder)
     Migrations(site).expand()
     (folder / "03-summary/expand.sql").write_text("SELECT 1;")
-    written(folder, "04-later", {"contract.sql": "-- only comments"})
     head, *table = rows(site, capsys)
     assert head == "migration stage state when (UTC) by release sha256 files"
     assert table[0].startswith("02-database-migration expand applied 20")
@@ -218,7 +219,7 @@ def test_a_database_without_users_is_migrated_and_backed_up_all_the_same(
     migrations.data()
     migrations.contract()
     assert (scratch.psql(EMPTY), scratch.psql(RULES)) == ("0", "1")
-    assert migrations.summary() == [
+    assert summary(migrations) == [
         "• 03-summary: expand and data and contract done",
         f"• Users: {none}",
         "• Data integrity: Verified",
