@@ -15,7 +15,7 @@ from invoke.exceptions import Exit
 from invoke.parser.argument import Argument
 from invoke.tasks import Task, task
 
-from . import interrupts
+from . import interrupts, settings_guard
 from .errors import BadSettings, DeployError
 from .report.console import Console
 from .server.connection import Server
@@ -24,6 +24,7 @@ from .site import Site
 
 _sites: dict[tuple[str, str], Site] = {}
 logging.getLogger("paramiko").addHandler(logging.NullHandler())  # we say it in our own words
+settings_guard.install()
 
 
 class PositionalUnless(Argument):
@@ -113,12 +114,11 @@ def _debugging() -> bool:
 
 
 def _site(context: Context, assignments: list[str], console: Console) -> Site:
-    source = str(context.config._runtime_path or "invoke.yaml")
     settings = load(
-        context.config._config.get("site"),
+        context.config._config.get(settings_guard.SECTION),
         environment=os.environ,
         assignments=assignments,
-        source=source,
+        files=settings_guard.files_of(context.config),
     )
     connection = context if isinstance(context, Connection) else None
     if connection is None and not settings.ssh.host:
