@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from .errors import BadSettings
-from .settings_file import Origins, SettingsFile, read_value
+from .settings_file import Origins, read_value
 from .settings_rules import refuse_contradictions
 from .settings_types import (
     AbsoluteFolder,
@@ -51,11 +51,25 @@ COLOURS: tuple[Colour, Colour] = ("blue", "green")
 ENVIRONMENT_PREFIX = "DEPLOY_"
 
 
+def _plain(value: Any) -> Any:
+    """Mappings of any kind as dicts, and lists as tuples: the types are strict."""
+    if isinstance(value, Mapping):
+        return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return tuple(_plain(entry) for entry in value)
+    return value
+
+
 class Model(BaseModel):
     # Strict: `port: true` is no 1, and `port: "80"` no number.
     model_config = ConfigDict(
         frozen=True, extra="forbid", validate_default=True, strict=True, allow_inf_nan=False
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def reads_lists(cls, values: Any) -> Any:
+        return _plain(values)
 
 
 class Ssh(Model):
@@ -372,29 +386,29 @@ def load(
     *,
     environment: Mapping[str, str] | None = None,
     assignments: Iterable[str] = (),
-    files: Sequence[SettingsFile] = (),
+    origins: Origins | None = None,
 ) -> Settings:
     """Read the settings once, typed and frozen.
 
     :param section: what the settings files hold under `site:`, merged.
     :param environment: the process's environment; `DEPLOY_…` entries override the file.
     :param assignments: `name=value` from `--set`; they override the environment.
-    :param files: the files that the section was read from, the one that counts first, for the
-        line of a wrong value.
+    :param origins: the files that the section was read from, for the line of a wrong value; it
+        learns of the overrides here.
     :raises BadSettings: one line that names place, setting, value and what is allowed; further
         ones are its evidence.
     """
-    origins = Origins(files)
+    origins = origins or Origins()
     if section is None:
         raise BadSettings(
             f"{origins.name}: no `site:` section",
             next_command="start from the shipped invoke.yaml, in the folder of the project",
         )
-    values = _plain(section)
-    if not isinstance(values, dict):
+    if not isinstance(section, Mapping):
         raise BadSettings(
-            f"{origins.of(())}: `site:` is {shown(values)}; allowed: a mapping of settings"
+            f"{origins.of(())}: `site:` is {shown(section)}; allowed: a mapping of settings"
         )
+    values = _plain(section)
     for name, text in sorted((environment or {}).items()):
         if name.startswith(ENVIRONMENT_PREFIX):
             path = name[len(ENVIRONMENT_PREFIX) :].lower().split("__")
@@ -413,15 +427,6 @@ def load(
         raise BadSettings(first, evidence="\n".join(others)) from None
 
 
-def _plain(value: Any) -> Any:
-    """Mappings as dicts and lists as tuples: the types are strict."""
-    if isinstance(value, Mapping):
-        return {key: _plain(entry) for key, entry in value.items()}
-    if isinstance(value, list):
-        return tuple(_plain(entry) for entry in value)
-    return value
-
-
 def _assign(
     values: dict[str, Any], path: Sequence[str], text: str, origin: str, origins: Origins
 ) -> None:
@@ -435,5 +440,5 @@ def _assign(
         if not isinstance(below, dict):
             raise BadSettings(f"{origin}: {'.'.join(path[: depth + 1])} has no settings below it")
         target = below
-    target[path[-1]] = _plain(read_value(text, origin))
+    target[path[-1]] = read_value(text, origin)
     origins.assigned[tuple(path)] = origin

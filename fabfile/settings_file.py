@@ -6,6 +6,7 @@ Invoke merges the files and keeps no lines; YAML itself takes the last of two ke
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from .errors import BadSettings
+from .errors import BadSettings, DeployError, WrongSetting
 
 Keys = tuple[str | int, ...]
 SUFFIXES = (".yaml", ".yml")
@@ -105,14 +106,20 @@ class Origins:
         """
         return next(filter(None, map(self._exactly, settings)), None) or self._nearby(settings[0])
 
+    def explain(self, error: DeployError) -> None:
+        """Put in front of what was found wrong with a setting where its value came from."""
+        if isinstance(error, WrongSetting):
+            error.reason = f"{self.of(tuple(error.setting.split('.')))}: {error.reason}"
+
     def _exactly(self, keys: Keys) -> str | None:
         for name, typed in reversed(self.assigned.items()):
             if keys[: len(name)] == name:
                 return typed
+        # A list counts whole: what it lacks is not to be had from a file below.
+        names = tuple(itertools.takewhile(lambda key: isinstance(key, str), keys))
         for file in self.files:
-            found, line = file.find(("site", *keys))
-            if found == len(keys) + 1:
-                return f"{file.name}:{line}"
+            if file.find(("site", *names))[0] == len(names) + 1:
+                return file.at(("site", *keys))
         return None
 
     def _nearby(self, keys: Keys) -> str:
@@ -172,7 +179,7 @@ class _Checked:
             # Also puts into a mapping's node what its merge keys (`<<`) bring.
             self.value = None if self.node is None else loader.construct_document(self.node)
         except (ValueError, OverflowError) as error:  # a 99th of May, a number without end
-            raise BadSettings(f"{name}: a value that is none: {error}") from None
+            raise BadSettings(f"{name}: not a value that YAML knows: {error}") from None
         except RecursionError:
             raise BadSettings(f"{name}: nested far too deeply") from None
         finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -112,7 +112,10 @@ def _line(error: Any, model: type[BaseModel], values: object, origins: Origins) 
     place, name = origins.of(path), dotted(("site", *path))
     if error["type"] == "extra_forbidden":
         return f"{place}: {name}: no such setting{_nearest(path, model)}"
-    words = allowed_at(model, error["loc"])
+    if error["type"] == "value_error" and isinstance(error["input"], Mapping):
+        return f"{place}: {name}: {error['ctx']['error']}"
+    own = str(error["ctx"]["error"]) if error["type"] == "value_error" else ""
+    words = own or allowed_at(model, error["loc"])
     if error["type"] == "missing":
         return f"{place}: {name} is missing; allowed: {words}"
     value = error["input"]

@@ -15,11 +15,12 @@ from invoke.exceptions import Exit
 from invoke.parser.argument import Argument
 from invoke.tasks import Task, task
 
-from . import interrupts, settings_guard
+from . import interrupts, preflight, settings_guard
 from .errors import BadSettings, DeployError
 from .report.console import Console
 from .server.connection import Server
 from .settings import load
+from .settings_file import Origins
 from .site import Site
 
 _sites: dict[tuple[str, str], Site] = {}
@@ -73,14 +74,15 @@ class SiteTask(Task):  # type: ignore[type-arg]
 
     def __call__(self, context: Context, *args: Any, **kwargs: Any) -> Any:
         assignments = kwargs.pop("set", None) or []
-        console = Console()
+        console, origins = Console(), Origins(settings_guard.files_of(context.config))
         try:
             with interrupts.listening():
-                site = _site(context, assignments, console)
+                site = _site(context, assignments, console, origins)
                 return self.body(site, *args, **kwargs)
         except DeployError as error:
             if _debugging():
                 console.errors.print_exception()
+            origins.explain(error)
             console.failure(error)
             raise Exit(code=error.exit_code) from None
         except Exception as error:
@@ -113,13 +115,14 @@ def _debugging() -> bool:
     return logging.getLogger().isEnabledFor(logging.DEBUG)  # what -d/--debug turns on
 
 
-def _site(context: Context, assignments: list[str], console: Console) -> Site:
+def _site(context: Context, assignments: list[str], console: Console, origins: Origins) -> Site:
     settings = load(
         context.config._config.get(settings_guard.SECTION),
         environment=os.environ,
         assignments=assignments,
-        files=settings_guard.files_of(context.config),
+        origins=origins,
     )
+    preflight.check(settings)
     connection = context if isinstance(context, Connection) else None
     if connection is None and not settings.ssh.host:
         raise BadSettings(
@@ -129,6 +132,7 @@ def _site(context: Context, assignments: list[str], console: Console) -> Site:
     server = Server(settings, connection)
     key = (str(server), settings.model_dump_json())
     if key not in _sites:
+        server.look_up()
         atexit.register(server.close)
         _sites[key] = Site(settings, server, console)
     return _sites[key]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 
-from ..errors import BadSettings
+from ..errors import BadSettings, WrongSetting
 from ..settings import Settings
 from .ledger import operator
 
@@ -73,18 +73,25 @@ def stage_values(
     }
 
 
+# What every run may need; data-batch.sql only one with many rows.
+STAGE_FILES = ("expand.sql", "data.sql", "contract.sql", "reverse-data.sql")
+
+
 def stage_folder(settings: Settings) -> Path:
     """Where the migration's files are: as given, or beside this package.
 
     :raises BadSettings: there is no such folder.
     """
     given = Path(settings.migration.folder).expanduser()
-    for folder in (given, PROJECT / given):
-        if folder.is_dir():
-            return folder.resolve()
-    raise BadSettings(
-        f"migration.folder: no such folder: {given}",
-        next_command="name the folder of the stage files, or leave it empty for no migration",
+    found = next((folder for folder in (given, PROJECT / given) if folder.is_dir()), None)
+    missing = [name for name in STAGE_FILES if found and not (found / name).is_file()]
+    if found and not missing:
+        return found.resolve()
+    raise WrongSetting(
+        "migration.folder",
+        settings.migration.folder,
+        "the folder of the stage files, or nothing for no migration",
+        found=f"no {', '.join(missing)} in it" if found else "no such folder",
     )
 
 

@@ -89,4 +89,6 @@ def test_a_folder_that_is_not_the_sites_is_refused_before_anything_is_contacted(
     """The shipped settings archive this folder, which is the tool's and has no Dockerfile."""
     done = program("invoke", "deploy", seconds=20)
     assert done.returncode == 2
-    assert "site.source.dockerfile is 'Dockerfile'; there is none such in" in done.stderr
+    assert (
+        "invoke.yaml:38: site.source.dockerfile is 'Dockerfile'; allowed: a file of" in done.stderr
+    )
