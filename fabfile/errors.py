@@ -41,6 +41,22 @@ class BadSettings(DeployError):
     exit_code = 2
 
 
+class WrongSetting(BadSettings):
+    """A setting's value, right in itself, names nothing that is there or can be used.
+
+    :param setting: its name below `site:`; whoever knows the files puts their line in front.
+    :param allowed: what is allowed, in words.
+    :param found: what is wrong with it.
+    """
+
+    def __init__(
+        self, setting: str, value: str, allowed: str, *, found: str = "", **more: str
+    ) -> None:
+        found = f": {found}" if found else ""
+        super().__init__(f"site.{setting} is {value!r}{found}; allowed: {allowed}", **more)
+        self.setting = setting
+
+
 class TakenBack(DeployError):
     """The task failed after it had changed something, and took that back by itself: the site is
     on its former release (exit code 3)."""

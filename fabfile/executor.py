@@ -6,6 +6,7 @@ One server is worked on in this process; several have a process each (several/).
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -16,6 +17,7 @@ from invoke.context import Context
 from invoke.executor import Executor as InvokeExecutor
 from invoke.tasks import Call
 
+from . import preflight, settings_guard
 from .errors import BadSettings
 from .hosts import choose, refuse_shared
 from .interrupts import listening
@@ -27,6 +29,7 @@ from .report.console import Console
 from .server.connection import Server
 from .server.source import Source
 from .settings import Settings, load
+from .settings_file import Origins
 from .several.part import Part, Report
 from .several.run import Several
 from .several.summary import Outcome
@@ -55,7 +58,8 @@ class Executor(fabric.Executor):  # type: ignore[misc]
             return super().execute(*tasks)
         part = Part.given()
         console = Console()
-        with explained(console):
+        self._origins = Origins(settings_guard.files_of(self.config))
+        with explained(console, self._origins):
             servers = self._servers(ours, part)
             if len(servers) > 1:
                 with listening():
@@ -64,11 +68,11 @@ class Executor(fabric.Executor):  # type: ignore[misc]
         settings = next(iter(servers.values()))
         self._address = settings[0].ssh.host
         if part is None:
-            return super().execute(*_bound(tasks, calls, settings))
+            return super().execute(*self._bound(tasks, calls, settings))
         try:
             if part.takes_back:
                 return self._undo(part, settings[0])
-            return super().execute(*_bound(tasks, calls, settings, part.release))
+            return super().execute(*self._bound(tasks, calls, settings, part.release))
         finally:
             seen = [measurement for site in sites.values() for measurement in site.measurements]
             part.tell(
@@ -96,7 +100,7 @@ class Executor(fabric.Executor):  # type: ignore[misc]
             load,
             self._section(),
             environment=os.environ,
-            source=str(self.config._runtime_path or "invoke.yaml"),
+            origins=self._origins,
         )
         sets = [call.kwargs.get("set") or [] for call in ours]
         site = read(assignments=[text for texts in sets for text in texts])
@@ -105,6 +109,8 @@ class Executor(fabric.Executor):  # type: ignore[misc]
             name: [read(assignments=texts, server=name) for texts in sets]
             for name in choose(words, site)
         }
+        for settings in itertools.chain(*servers.values()):
+            preflight.check(settings)
         if part and part.revision:
             return {name: [_at(part.revision, s) for s in each] for name, each in servers.items()}
         return servers
@@ -170,20 +176,25 @@ class Executor(fabric.Executor):  # type: ignore[misc]
 
     def _undo(self, part: Part, settings: Settings) -> Any:
         context = self._connection(settings) or Context(self.config)
-        return _take_back(context, settings=settings, release=part.release)
+        chosen = {"settings": settings, "origins": self._origins, "release": part.release}
+        return _take_back(context, **chosen)
 
-
-def _bound(
-    tasks: Sequence[Any], calls: Sequence[Call], settings: Sequence[Settings], release: str = ""
-) -> Iterator[Any]:
-    """The command's tasks, ours with what was chosen for them."""
-    each = iter(settings)
-    for task, call in zip(tasks, calls, strict=True):
-        if not isinstance(call.task, SiteTask):
-            yield task
-            continue
-        own = {name: value for name, value in call.kwargs.items() if name not in _CHOICES}
-        yield call.called_as, {**own, "settings": next(each), "release": release}
+    def _bound(
+        self,
+        tasks: Sequence[Any],
+        calls: Sequence[Call],
+        settings: Sequence[Settings],
+        release: str = "",
+    ) -> Iterator[Any]:
+        """The command's tasks, ours with what was chosen for them."""
+        each = iter(settings)
+        for task, call in zip(tasks, calls, strict=True):
+            if not isinstance(call.task, SiteTask):
+                yield task
+                continue
+            own = {name: value for name, value in call.kwargs.items() if name not in _CHOICES}
+            chosen = {"settings": next(each), "origins": self._origins, "release": release}
+            yield call.called_as, {**own, **chosen}
 
 
 def _one(calls: Sequence[Call], option: str) -> str:

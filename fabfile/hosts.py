@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterable, Mapping
 
 from .errors import BadSettings
-from .settings import Settings, nearest
+from .settings import Settings
+from .settings_words import nearest
 
 _ADDRESS = re.compile(r"[@.:]")  # what no name of a host or a group has
 
@@ -59,7 +60,8 @@ def _meant(word: str, settings: Settings) -> tuple[str, ...]:
     if len(named) > 1:
         raise BadSettings(f"{word} is the address of {' and '.join(named)}; allowed: a name")
     if not named and settings.hosts and not _ADDRESS.search(word):
-        end = nearest(word, [*settings.hosts, *settings.groups])
+        known = sorted([*settings.hosts, *settings.groups])
+        end = nearest(word, known) or f"; allowed: {', '.join(known)}"
         raise BadSettings(
             f"{word}: no such host or group{end}",
             next_command=f"{_known(settings)}; an address is written user@host",

@@ -8,14 +8,10 @@ work the same under `fab` and `invoke`.
 
 from __future__ import annotations
 
-import difflib
-import re
 import warnings
-from collections.abc import Iterable, Mapping
-from pathlib import PurePosixPath
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -27,41 +23,81 @@ from pydantic import (
 )
 
 from .errors import BadSettings
+from .settings_file import Origins, read_value
+from .settings_rules import refuse_contradictions
+from .settings_types import (
+    AbsoluteFolder,
+    ConfigPath,
+    ContainerName,
+    Domain,
+    HeaderName,
+    HostName,
+    HostOrNothing,
+    HostPortOrNothing,
+    HttpStatus,
+    ImageOrNothing,
+    InnerPath,
+    InnerPathOrNothing,
+    Kind,
+    Name,
+    Network,
+    Port,
+    Project,
+    Repository,
+    Revision,
+    Seconds,
+    Size,
+    SqlName,
+    Text,
+    UrlPath,
+    UrlPathOrNothing,
+    VariableName,
+    WholeSeconds,
+    Word,
+)
+from .settings_words import explain, nearest, shown
 
 Colour = Literal["blue", "green"]
 COLOURS: tuple[Colour, Colour] = ("blue", "green")
 ENVIRONMENT_PREFIX = "DEPLOY_"
 
-Seconds = Annotated[float, Field(gt=0, le=86_400)]
-Port = Annotated[int, Field(ge=1, le=65_535)]
-# A host's or a group's; no dot, colon or @, so that nobody takes an address for one.
-HostName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_-]*$", max_length=64)]
-# Docker's own rule for container and service names; keeps every name one plain word.
-Name = Annotated[str, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_.-]*$", max_length=128)]
-UrlPath = Annotated[str, Field(pattern=r"^/[^\s]*$")]
-# What stands in nginx's configuration must not end a directive.
-ConfigPath = Annotated[str, Field(pattern=r"^/[\w./@%+-]*$")]
-Network = Annotated[str, Field(pattern=r"^[0-9a-fA-F:.]+(/\d{1,3})?$")]
-AbsoluteFolder = Annotated[str, Field(pattern=r"^/[^\x00\n]*$")]
-SqlName = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[^\x00]+$")]
 # What a site may not have; `--set NAME=` empties it too.
 NoneOrSqlName = Annotated[SqlName | None, BeforeValidator(lambda value: value or None)]
 
 
+def _plain(value: Any) -> Any:
+    """Mappings of any kind as dicts, and lists as tuples: the types are strict."""
+    if isinstance(value, Mapping):
+        return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return tuple(_plain(entry) for entry in value)
+    return value
+
+
 class Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    # Strict: `port: true` is no 1, and `port: "80"` no number.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, strict=True, allow_inf_nan=False
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def reads_lists(cls, values: Any) -> Any:
+        return _plain(values)
 
 
 class Ssh(Model):
     """How the server is reached."""
 
-    host: str = Field("", description="user@host:port for `invoke`; `fab -H` overrides it")
-    key_file: str = Field("", description="private key; empty: agent and ~/.ssh defaults")
-    known_hosts: str = Field("", description="a known_hosts file beside ~/.ssh/known_hosts")
+    host: HostOrNothing = Field(
+        "", description="user@host:port for `invoke`; `fab -H` overrides it"
+    )
+    key_file: Text = Field("", description="private key; empty: agent and ~/.ssh defaults")
+    known_hosts: Text = Field("", description="a known_hosts file beside ~/.ssh/known_hosts")
     accept_new_host_key: bool = Field(
         False, description="add unknown host keys to known_hosts; changed ones stay refused"
     )
-    connect_timeout: Seconds = Field(10, description="seconds to connect and sign in")
+    connect_timeout: WholeSeconds = Field(10, description="seconds to connect and sign in")
     command_timeout: Seconds = Field(60, description="seconds for an ordinary remote command")
     build_timeout: Seconds = Field(1800, description="seconds for a build, pull or image upload")
 
@@ -77,44 +113,39 @@ class Folders(Model):
         "/home/ubuntu/1001-stories-backups", description="outlives a reboot; /tmp has links to it"
     )
 
-    @field_validator("project", "state", "backups")
-    @classmethod
-    def stays_inside(cls, value: str) -> str:
-        if ".." in PurePosixPath(value).parts or value.rstrip("/") == "":
-            raise ValueError("an absolute folder without '..', not '/' itself")
-        return value.rstrip("/")
-
 
 class Compose(Model):
     """The site's compose project."""
 
-    file: str = Field("docker-compose.yml", description="in the project folder")
-    project: str = Field("", description="project name; empty: read from the containers' labels")
+    file: InnerPath = Field("docker-compose.yml", description="in the project folder")
+    project: Project = Field(
+        "", description="project name; empty: read from the containers' labels"
+    )
     app: Name = Field("app", description="service of the application")
     nginx: Name = Field("nginx", description="service of nginx")
     database: Name = Field("db", description="service of PostgreSQL")
-    env_file: str = Field(".env.production", description="backed up at 0600; empty: none")
+    env_file: InnerPathOrNothing = Field(
+        ".env.production", description="backed up at 0600; empty: none"
+    )
 
 
 class App(Model):
     """The application and its two colours."""
 
-    image: Name = Field("1001stories", description="repository of the releases' images")
-    container: Name = Field("1001-stories-app", description="name before -blue and -green")
+    image: Repository = Field("1001stories", description="repository of the releases' images")
+    container: ContainerName = Field("1001-stories-app", description="name before -blue and -green")
     port: Port = Field(3000, description="where the app listens inside its container")
     blue_port: Port = Field(3000, description="blue's port on the server's loopback")
     green_port: Port = Field(3001, description="green's port on the server's loopback")
     health_path: ConfigPath = "/api/health"
-    health_status: tuple[str, ...] = Field(
+    health_status: tuple[Word, ...] = Field(
         ("ok", "healthy"),
         description="values of `status` that mean healthy; empty: any answer 200 is healthy",
     )
-    health_database: str = Field(
+    health_database: Text = Field(
         "connected", description="value of `database` that means connected; empty: not checked"
     )
-    login_path: UrlPath | Literal[""] = Field(
-        "/login", description="page to sign in at; empty: none"
-    )
+    login_path: UrlPathOrNothing = Field("/login", description="page to sign in at; empty: none")
     health_timeout: Seconds = Field(
         60, description="seconds to become healthy where the container has no health check"
     )
@@ -139,43 +170,41 @@ class Source(Model):
         description="git: archive of the working commit; server: what lies in the project folder; "
         "registry: pull `image`; stream: send the local engine's `image` over the connection",
     )
-    folder: str = Field(".", description="git: folder of the working copy, on this machine")
-    revision: str = Field("HEAD", description="git: what to archive")
-    image: str = Field("", description="registry, stream: the image's name")
-    dockerfile: str = Field("Dockerfile", description="in the archived folder")
+    folder: Word = Field(".", description="git: folder of the working copy, on this machine")
+    revision: Revision = Field("HEAD", description="git: what to archive")
+    image: ImageOrNothing = Field("", description="registry, stream: the image's name")
+    dockerfile: InnerPath = Field("Dockerfile", description="in the archived folder")
     builder: Literal["auto", "buildkit", "legacy"] = Field(
         "auto", description="which of the engine's builders; auto: the engine's own choice"
     )
-    build_args: dict[str, str] = Field(
+    build_args: dict[VariableName, Text] = Field(
         {"RELEASE": "{release}"},
         description="build arguments; {release} and {commit} are filled in",
     )
-
-    @model_validator(mode="after")
-    def has_its_image(self) -> Source:
-        if self.kind in ("registry", "stream") and not self.image:
-            raise ValueError(f"with kind {self.kind}, source.image must name an image")
-        return self
 
 
 class Page(Model):
     """One page that is asked for, and what it must answer."""
 
-    status: tuple[int, ...] = Field((200,), description="allowed status codes")
-    contains: str = Field("", description="text the body must hold")
+    status: tuple[HttpStatus, ...] = Field((200,), min_length=1, description="allowed status codes")
+    contains: Text = Field("", description="text the body must hold")
     critical: bool = Field(True, description="a failure takes the deploy back")
 
 
 class Public(Model):
     """The site as visitors see it."""
 
-    domain: Name = "1001stories.seedsofempowerment.org"
+    domain: Domain = "1001stories.seedsofempowerment.org"
     scheme: Literal["https", "http"] = Field(
         "https", description="http: the site has no TLS; certificate and redirect are not checked"
     )
-    connect: str = Field("", description="host:port to connect to instead of the domain's :443")
-    connect_http: str = Field("", description="host:port to connect to instead of the domain's :80")
-    ca_file: str = Field("", description="certificates to trust; empty: the public ones")
+    connect: HostPortOrNothing = Field(
+        "", description="host:port to connect to instead of the domain's :443"
+    )
+    connect_http: HostPortOrNothing = Field(
+        "", description="host:port to connect to instead of the domain's :80"
+    )
+    ca_file: Text = Field("", description="certificates to trust; empty: the public ones")
     pages: dict[UrlPath, Page] = Field(
         default_factory=lambda: {
             "/": Page(),
@@ -189,13 +218,13 @@ class Public(Model):
         description="pages of a visitor who is not signed in",
     )
     static_paths: tuple[UrlPath, ...] = Field(("/favicon.ico",), description="static assets")
-    security_headers: tuple[str, ...] = (
+    security_headers: tuple[HeaderName, ...] = (
         "X-Frame-Options",
         "X-Content-Type-Options",
         "Referrer-Policy",
         "Strict-Transport-Security",
     )
-    certificate_days: int = Field(14, ge=0, description="fewer days left than this warns")
+    certificate_days: int = Field(14, ge=0, le=3650, description="fewer days left than this warns")
 
     @property
     def url(self) -> str:
@@ -212,8 +241,8 @@ class RateLimit(Model):
     """One of nginx's request limits, per address."""
 
     path: ConfigPath
-    requests_per_second: int = Field(ge=1)
-    burst: int = Field(ge=0)
+    requests_per_second: int = Field(ge=1, le=1_000_000)
+    burst: int = Field(ge=0, le=1_000_000)
 
 
 class Nginx(Model):
@@ -232,7 +261,7 @@ class Nginx(Model):
         8999,
         description="upstream: where nginx says, inside its container, which release is live",
     )
-    template: str = Field("nginx-blue-green.conf.j2", description="in templates/, or a path")
+    template: Word = Field("nginx-blue-green.conf.j2", description="in templates/, or a path")
     certificate: ConfigPath = "/etc/nginx/ssl/fullchain.pem"
     certificate_key: ConfigPath = "/etc/nginx/ssl/privkey.pem"
     rate_limits: tuple[RateLimit, ...] = Field(
@@ -245,15 +274,15 @@ class Nginx(Model):
     limit_exempt: tuple[Network, ...] = Field(
         ("127.0.0.1",), description="addresses or networks that no limit applies to"
     )
-    max_body: str = Field("10m", pattern=r"^\d+[kmg]?$", description="largest request body")
-    keepalive_min_timeout: Seconds = Field(
+    max_body: Size = Field("10m", description="largest request body")
+    keepalive_min_timeout: WholeSeconds = Field(
         2, description="seconds a leaving worker keeps idle connections (nginx >= 1.27.4)"
     )
-    worker_shutdown_timeout: Seconds = Field(
+    worker_shutdown_timeout: WholeSeconds = Field(
         30, description="seconds after which a leaving worker cuts what is left"
     )
     proof_answers: int = Field(
-        5, ge=1, description="answers in a row, on new connections, that prove a switch"
+        5, ge=1, le=1000, description="answers in a row, on new connections, that prove a switch"
     )
     proof_timeout: Seconds = Field(15, description="seconds for that proof")
 
@@ -285,14 +314,16 @@ class Database(Model):
 class Migration(Model):
     """The database's migrations."""
 
-    folder: str = Field(
+    folder: Text = Field(
         "sql/migrations", description="a folder in it for each, in order; empty: none"
     )
     data: Literal["auto", "now", "after-switch"] = Field(
         "auto", description="when rows move; auto: once no release serves that cannot read them"
     )
-    batch_above: int = Field(50_000, ge=1, description="rows above which it goes in batches")
-    batch_size: int = Field(2_000, ge=1, description="rows in a batch")
+    batch_above: int = Field(
+        50_000, ge=1, le=1_000_000_000, description="rows above which it goes in batches"
+    )
+    batch_size: int = Field(2_000, ge=1, le=1_000_000, description="rows in a batch")
 
 
 # The headings of the validation, as in its report.
@@ -307,6 +338,13 @@ CHECK_GROUPS = (
     "Logs",
     "Server",
 )
+CheckName = Annotated[
+    str,
+    Kind(
+        f"a group or `group: check`; groups: {', '.join(CHECK_GROUPS)}",
+        check=lambda entry: entry.partition(":")[0] in CHECK_GROUPS,
+    ),
+]
 
 
 class Validation(Model):
@@ -315,42 +353,43 @@ class Validation(Model):
     An entry is a group (`Static assets`) or one check of it (`Security: days left`).
     """
 
-    critical: tuple[str, ...] = Field((), description="these too, beside those that do already")
-    only_warn: tuple[str, ...] = Field((), description="these never; they only warn")
-
-    @field_validator("critical", "only_warn")
-    @classmethod
-    def names_a_group(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
-        for entry in entries:
-            if entry.partition(":")[0] not in CHECK_GROUPS:
-                raise ValueError(f"a group or `group: check`; groups: {', '.join(CHECK_GROUPS)}")
-        return entries
+    critical: tuple[CheckName, ...] = Field(
+        (), description="these too, beside those that do already"
+    )
+    only_warn: tuple[CheckName, ...] = Field((), description="these never; they only warn")
 
 
 class Limits(Model):
     """What is still acceptable."""
 
     response_seconds: Seconds = Field(2, description="p95 of a page's answer")
-    slower_than_baseline: float = Field(2, gt=1, description="times the baseline's p95")
+    slower_than_baseline: float = Field(2, gt=1, le=1000, description="times the baseline's p95")
     error_percent: float = Field(
         1, ge=0, le=100, description="of all visitors' requests answered 5xx while it is watched"
     )
-    free_disk_gb: float = Field(2, ge=0, description="GB free that a deploy needs")
+    free_disk_gb: float = Field(2, ge=0, le=1_000_000, description="GB free that a deploy needs")
     disk_full_percent: int = Field(80, ge=1, le=100, description="percent full that warns")
     memory_percent: int = Field(90, ge=1, le=100, description="of the container's memory limit")
-    minimum_samples: int = Field(20, ge=1, description="samples below which no time is judged")
+    minimum_samples: int = Field(
+        20, ge=1, le=1_000_000, description="samples below which no time is judged"
+    )
 
 
 class Deploy(Model):
     """Pace and retention."""
 
-    watch_seconds: float = Field(30, ge=0, description="seconds the new release is watched")
+    watch_seconds: float = Field(
+        30, ge=0, le=86_400, description="seconds the new release is watched"
+    )
     drain_seconds: Seconds = Field(40, description="seconds for old nginx workers to leave")
-    keep_releases: int = Field(3, ge=2, description="images kept, never without the rollback's")
-    keep_backups: int = Field(5, ge=1, description="backups kept")
+    keep_releases: int = Field(
+        3, ge=2, le=1000, description="images kept, never without the rollback's"
+    )
+    keep_backups: int = Field(5, ge=1, le=1000, description="backups kept")
     keep_backup_days: int = Field(
         90,
         ge=1,
+        le=36_500,
         description="days a backup is kept; the newest of each kind stays whatever its age",
     )
     lock_dead_after: Seconds = Field(45, description="seconds without a heartbeat")
@@ -359,16 +398,16 @@ class Deploy(Model):
 class Meter(Model):
     """The visitor that measures downtime."""
 
-    requests_per_second: float = Field(10, gt=0, le=200, description="in all")
+    requests_per_second: float = Field(10, ge=0.1, le=200, description="in all")
     connections: int = Field(4, ge=2, le=64, description="half kept alive, half new each time")
     timeout: Seconds = Field(10, description="seconds until an answer counts as failed")
-    paths: tuple[UrlPath, ...] = ("/", "/login", "/api/health")
+    paths: tuple[UrlPath, ...] = Field(("/", "/login", "/api/health"), min_length=1)
 
 
 class Settings(Model):
     """One site: its settings, whole."""
 
-    name: str = Field("1001 Stories", min_length=1, description="as people call it")
+    name: Word = Field("1001 Stories", description="as people call it")
     complete: bool = Field(
         False,
         description="in a file given with -f: nothing of invoke.yaml's `site:` is mixed in, and "
@@ -417,6 +456,11 @@ class Settings(Model):
         return self
 
     @model_validator(mode="after")
+    def agrees_with_itself(self) -> Settings:
+        refuse_contradictions(self)
+        return self
+
+    @model_validator(mode="after")
     def says_whose_site_it_is(self) -> Settings:
         """A complete file that forgets one of these would reach for the guide's site."""
         for name in OF_THE_SITE if self.complete else ():
@@ -441,73 +485,87 @@ def load(
     *,
     environment: Mapping[str, str] | None = None,
     assignments: Iterable[str] = (),
-    source: str = "invoke.yaml",
     server: str = "",
+    origins: Origins | None = None,
 ) -> Settings:
     """Read the settings once, typed and frozen.
 
-    :param section: what the settings file holds under `site:`.
+    :param section: what the settings files hold under `site:`, merged.
     :param environment: the process's environment; `DEPLOY_…` entries override the file.
     :param assignments: `name=value` from `--set`; they override the environment.
-    :param source: the file's name, for messages.
     :param server: the server that was chosen: a name in `hosts`, whose own settings override the
         environment, or an address.
-    :raises BadSettings: one line that names setting, value and what is allowed.
+    :param origins: the files that the section was read from, for the line of a wrong value; it
+        learns of the overrides here.
+    :raises BadSettings: one line that names place, setting, value and what is allowed; further
+        ones are its evidence.
     """
+    origins = origins or Origins()
     if section is None:
         raise BadSettings(
-            f"{source}: no `site:` section",
+            f"{origins.name}: no `site:` section",
             next_command="start from the shipped invoke.yaml, in the folder of the project",
         )
     if not isinstance(section, Mapping):
-        raise BadSettings(f"{source}: `site:` is {section!r}; allowed: a mapping of settings")
-    values = overrides(environment or {}, (), _plain(section))
+        raise BadSettings(
+            f"{origins.of(())}: `site:` is {shown(section)}; allowed: a mapping of settings"
+        )
+    values = overrides(environment or {}, (), _plain(section), origins)
     given = [_parsed(assignment) for assignment in assignments]
     for path, text in given:
         if path[0] == "hosts":
-            _assign(values, path, text, origin=f"--set {'.'.join(path)}")
-    own = _own(values, server)
-    values = _laid_over(values, own)
+            _assign(values, path, text, f"--set {'.'.join(path)}", origins)
+    values = _laid_over(values, _own(values, server, origins))
     for path, text in given:
-        _assign(values, path, text, origin=f"--set {'.'.join(path)}")
+        _assign(values, path, text, f"--set {'.'.join(path)}", origins)
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        raise BadSettings(_one_line(error, source, server, own)) from None
+        first, *others = explain(error, Settings, values, origins)
+        raise BadSettings(first, evidence="\n".join(others)) from None
 
 
 def overrides(
-    environment: Mapping[str, str], assignments: Iterable[str], values: dict[str, Any] | None = None
+    environment: Mapping[str, str],
+    assignments: Iterable[str],
+    values: dict[str, Any] | None = None,
+    origins: Origins | None = None,
 ) -> dict[str, Any]:
     """What the environment and `--set` say, put over values of a file.
 
-    :raises BadSettings: they name something that is no setting.
+    :raises BadSettings: they name something that has no settings below it.
     """
     values = {} if values is None else values
+    origins = origins or Origins()
     for name, text in sorted(environment.items()):
         if name.startswith(ENVIRONMENT_PREFIX):
             path = name[len(ENVIRONMENT_PREFIX) :].lower().split("__")
-            _assign(values, path, text, origin=name)
+            _assign(values, path, text, name, origins)
     for assignment in assignments:
         path, text = _parsed(assignment)
-        _assign(values, path, text, origin=f"--set {'.'.join(path)}")
+        _assign(values, path, text, f"--set {'.'.join(path)}", origins)
     return values
 
 
 def _parsed(assignment: str) -> tuple[list[str], str]:
     name, sign, text = assignment.partition("=")
     if not sign or not name:
-        raise BadSettings(f"--set {assignment}: allowed: NAME=VALUE, for instance app.port=80")
+        raise BadSettings(f"--set {assignment!r}: allowed: NAME=VALUE, for instance app.port=80")
     return name.split("."), text
 
 
-def _own(values: Mapping[str, Any], server: str) -> dict[str, Any]:
+def _own(values: Mapping[str, Any], server: str, origins: Origins) -> dict[str, Any]:
     """What this server has of its own; an address that is no host's has only that."""
     hosts = values.get("hosts")
     if isinstance(hosts, Mapping) and server in hosts:
         own = hosts[server]
-        return own if isinstance(own, dict) else {}  # what it is instead is refused by the model
-    return {"ssh": {"host": server}} if server else {}
+        own = own if isinstance(own, dict) else {}  # what it is instead is refused by the model
+        origins.lay_over(("hosts", server), own)
+        return own
+    if not server:
+        return {}
+    origins.assigned[("ssh", "host")] = "-H"
+    return {"ssh": {"host": server}}
 
 
 def _laid_over(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -520,67 +578,18 @@ def _laid_over(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any
     return merged
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _plain(entry) for key, entry in value.items()}
-    return value
+def _assign(
+    values: dict[str, Any], path: Sequence[str], text: str, origin: str, origins: Origins
+) -> None:
+    """Put one override into the values, below mappings that are there or not yet.
 
-
-def _assign(values: dict[str, Any], path: list[str], text: str, origin: str) -> None:
-    model: Any = Settings
-    for part in path:
-        fields = getattr(model, "model_fields", None)
-        if fields is not None and part not in fields:
-            raise BadSettings(f"{origin}: no such setting{nearest(part, fields)}")
-        model = fields[part].annotation if fields is not None else None
+    :param origin: what a person typed, for messages.
+    """
     target = values
-    for part in path[:-1]:
-        target = target.setdefault(part, {})
-        if not isinstance(target, dict):
-            raise BadSettings(f"{origin}: {part} has no settings below it")
-    try:
-        target[path[-1]] = yaml.safe_load(text) if text else ""
-    except yaml.YAMLError:
-        target[path[-1]] = text
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """The end of a line that refuses a name: the one that was meant, or all that there are."""
-    names = sorted(known)
-    if not names:
-        return ""
-    near = difflib.get_close_matches(name, names, n=1)
-    return f"; did you mean {near[0]}?" if near else f"; allowed: {', '.join(names)}"
-
-
-def _one_line(error: ValidationError, source: str, server: str, own: Mapping[str, Any]) -> str:
-    first = error.errors(include_url=False)[0]
-    path = [part for part in first["loc"] if part != "[key]"]
-    above = ["hosts", server] if _holds(own, path) else []
-    name = ".".join(str(part) for part in ["site", *above, *path])
-    if first["type"] == "extra_forbidden":
-        return f"{source}: {name}: no such setting{nearest(str(path[-1]), _siblings(path))}"
-    message = re.sub(r"^(Value error|Input should be) ?,? ?", "", first["msg"])
-    more = "" if error.error_count() == 1 else f" (and {error.error_count() - 1} more)"
-    if first["type"] == "value_error" and isinstance(first["input"], Mapping):
-        return f"{source}: {name}: {message}{more}"
-    return f"{source}: {name} is {first['input']!r}; allowed: {message}{more}"
-
-
-def _holds(own: object, path: list[Any]) -> bool:
-    """Whether a setting's value is the server's own, and not the site's."""
-    for part in path:
-        if not isinstance(own, Mapping):
-            return True  # a part of a list, which is the server's as a whole
-        if part not in own:
-            return False
-        own = own[part]
-    return bool(path)
-
-
-def _siblings(path: list[Any]) -> Iterable[str]:
-    model: Any = Settings
-    for part in path[:-1]:
-        field = getattr(model, "model_fields", {}).get(part)
-        model = field.annotation if field else None
-    return getattr(model, "model_fields", {}) or ()
+    for depth, part in enumerate(path[:-1]):
+        below = target.setdefault(part, {})
+        if not isinstance(below, dict):
+            raise BadSettings(f"{origin}: {'.'.join(path[: depth + 1])} has no settings below it")
+        target = below
+    target[path[-1]] = read_value(text, origin)
+    origins.assigned[tuple(path)] = origin

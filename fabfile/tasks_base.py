@@ -16,18 +16,20 @@ from invoke.exceptions import Exit
 from invoke.parser.argument import Argument
 from invoke.tasks import Task, task
 
-from . import interrupts
+from . import interrupts, settings_guard
 from .errors import DeployError
 from .newcomer import Newcomer
 from .phases.deploy import FORWARD
 from .report.console import Console
 from .server.connection import Server
 from .settings import Settings, load, overrides
+from .settings_file import Origins
 from .site import Site
 
 sites: dict[tuple[str, str], Site] = {}  # of this process
 finished: list[str] = []  # the tasks that this process has done to their end
 logging.getLogger("paramiko").addHandler(logging.NullHandler())  # we say it in our own words
+settings_guard.install()
 
 # Options of every task. The executor reads them, before any task's body runs.
 OPTIONS: Mapping[str, tuple[type, str]] = {
@@ -103,15 +105,22 @@ class SiteTask(Task):  # type: ignore[type-arg]
         return [*given.values(), *options]
 
     def __call__(
-        self, context: Context, *args: Any, settings: Settings, release: str = "", **kwargs: Any
+        self,
+        context: Context,
+        *args: Any,
+        settings: Settings,
+        origins: Origins,
+        release: str = "",
+        **kwargs: Any,
     ) -> Any:
         """Run the body on the site.
 
         :param settings: the chosen server's.
+        :param origins: where they came from.
         :param release: the stamp that several servers share; by default one is made.
         """
         console = Console()
-        with explained(console), interrupts.listening():
+        with explained(console, origins), interrupts.listening():
             result = self.body(_site(context, settings, release, console), *args, **kwargs)
             finished.append(self.name)
             return result
@@ -128,7 +137,7 @@ class NewcomerTask(Task):  # type: ignore[type-arg]
     def __call__(self, context: Context, *args: Any, **kwargs: Any) -> Any:
         assignments = kwargs.pop("set", None) or []
         console = Console()
-        with explained(console), interrupts.listening():
+        with explained(console, Origins()), interrupts.listening():
             return self.body(_newcomer(context, assignments, console), *args, **kwargs)
 
 
@@ -137,13 +146,18 @@ newcomer_task = partial(task, klass=NewcomerTask)
 
 
 @contextlib.contextmanager
-def explained(console: Console) -> Iterator[None]:
-    """Every failure becomes one message and an exit code here, and nowhere else."""
+def explained(console: Console, origins: Origins | None = None) -> Iterator[None]:
+    """Every failure becomes one message and an exit code here, and nowhere else.
+
+    :param origins: where the settings came from, for what is found wrong with one.
+    """
     try:
         yield
     except DeployError as error:
         if _debugging():
             console.errors.print_exception()
+        if origins:
+            origins.explain(error)
         console.failure(error)
         raise Exit(code=error.exit_code) from None
     except Exit:
@@ -178,6 +192,7 @@ def _site(context: Context, settings: Settings, release: str, console: Console) 
     server = Server(settings, context if isinstance(context, Connection) else None)
     key = (str(server), settings.model_dump_json())
     if key not in sites:
+        server.look_up()
         atexit.register(server.close)
         sites[key] = Site(settings, server, console, release)
     return sites[key]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from typing import Any
 
+from ..errors import WrongSetting
 from ..settings import COLOURS, Settings
 from .nginx_upstream import hands_on
-from .templates import render
+from .templates import BadTemplate, render
 
 KEEPALIVE_MIN_TIMEOUT_SINCE = (1, 27, 4)
 HTTP2_DIRECTIVE_SINCE = (1, 25, 1)
@@ -61,6 +63,7 @@ def configuration(
     :param former: the configuration that it replaces.
     :param known_as: further names of the app's containers.
     :raises NoUpstream: the site's own configuration is to be kept, and nothing in it names the app.
+    :raises BadSettings: the template is not there, or is none.
     """
     if settings.nginx.manage == "upstream":
         return hands_on(
@@ -72,39 +75,49 @@ def configuration(
             port=settings.app.port,
             marker_port=settings.nginx.marker_port,
         )
+    template = settings.nginx.template
+    values = _values(settings, version)
+    given = {
+        "colour": colour,
+        "release": release,
+        "container": container,
+        "carried_over": carried_over(former),
+    }
+    try:
+        return render(template, values | given)
+    except BadTemplate as error:
+        allowed = "a file of templates/, or a path with a / in it"
+        raise WrongSetting("nginx.template", template, allowed, found=str(error)) from None
+
+
+def _values(settings: Settings, version: Version) -> dict[str, Any]:
+    """What the settings and this nginx give to the template."""
     nginx, health_path = settings.nginx, settings.app.health_path
-    return render(
-        nginx.template,
-        {
-            "template": nginx.template,
-            "carried_over": carried_over(former),
-            "colour": colour,
-            "release": release,
-            "container": container,
-            "container_prefix": settings.app.container,
-            "port": settings.app.port,
-            "domain": settings.public.domain,
-            "health_path": health_path,
-            "health_path_pattern": re.escape(health_path),
-            "certificate": nginx.certificate,
-            "certificate_key": nginx.certificate_key,
-            "max_body": nginx.max_body,
-            "worker_shutdown_timeout": f"{nginx.worker_shutdown_timeout:g}",
-            "keepalive_min_timeout": (
-                f"{nginx.keepalive_min_timeout:g}" if version >= KEEPALIVE_MIN_TIMEOUT_SINCE else ""
-            ),
-            "http2_directive": version >= HTTP2_DIRECTIVE_SINCE,
-            "limit_exempt": nginx.limit_exempt,
-            # A zone's rate cannot be told apart by a reload unless its name says it.
-            "rate_limits": [
-                {
-                    "path": limit.path,
-                    "zone": f"limit_{number}_{limit.requests_per_second}",
-                    "requests_per_second": limit.requests_per_second,
-                    "burst": limit.burst,
-                }
-                for number, limit in enumerate(nginx.rate_limits)
-            ],
-            "limits_root": any(limit.path == "/" for limit in nginx.rate_limits),
-        },
-    )
+    return {
+        "template": nginx.template,
+        "container_prefix": settings.app.container,
+        "port": settings.app.port,
+        "domain": settings.public.domain,
+        "health_path": health_path,
+        "health_path_pattern": re.escape(health_path),
+        "certificate": nginx.certificate,
+        "certificate_key": nginx.certificate_key,
+        "max_body": nginx.max_body,
+        "worker_shutdown_timeout": nginx.worker_shutdown_timeout,
+        "keepalive_min_timeout": (
+            nginx.keepalive_min_timeout if version >= KEEPALIVE_MIN_TIMEOUT_SINCE else 0
+        ),
+        "http2_directive": version >= HTTP2_DIRECTIVE_SINCE,
+        "limit_exempt": nginx.limit_exempt,
+        # A zone's rate cannot be told apart by a reload unless its name says it.
+        "rate_limits": [
+            {
+                "path": limit.path,
+                "zone": f"limit_{number}_{limit.requests_per_second}",
+                "requests_per_second": limit.requests_per_second,
+                "burst": limit.burst,
+            }
+            for number, limit in enumerate(nginx.rate_limits)
+        ],
+        "limits_root": any(limit.path == "/" for limit in nginx.rate_limits),
+    }

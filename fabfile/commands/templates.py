@@ -7,19 +7,19 @@ from typing import Any
 
 import jinja2
 
-from ..errors import BadSettings
-
 FOLDER = Path(__file__).resolve().parents[2] / "templates"
+
+
+class BadTemplate(Exception):
+    """What is wrong with a template, in one line."""
 
 
 def render(name: str, values: dict[str, Any]) -> str:
     """Render a template of `templates/`, or of a path of the user's own.
 
-    :raises BadSettings: there is no such template, or it uses a name that is not given.
+    :raises BadTemplate: it is not there, is no template, or uses a name that is not given.
     """
-    path = Path(name) if "/" in name else FOLDER / name
-    if not path.is_file():
-        raise BadSettings(f"no such template: {path}")
+    path = Path(name).expanduser() if "/" in name else FOLDER / name
     # Configuration files, not HTML: nothing is escaped here, values are validated as settings.
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined,
@@ -29,6 +29,12 @@ def render(name: str, values: dict[str, Any]) -> str:
         autoescape=False,
     )
     try:
-        return environment.from_string(path.read_text()).render(values)
-    except jinja2.TemplateError as error:
-        raise BadSettings(f"template {path}: {error}") from None
+        return environment.from_string(path.read_text(encoding="utf-8")).render(values)
+    except OSError as error:
+        raise BadTemplate(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise BadTemplate(f"{path} is not UTF-8") from None
+    except jinja2.TemplateSyntaxError as error:
+        raise BadTemplate(f"{path}:{error.lineno}: {error.message}") from None
+    except (jinja2.TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+        raise BadTemplate(f"{path}: {error}") from None

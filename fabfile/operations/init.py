@@ -61,7 +61,7 @@ def init(
     add_pages(facts, place, found)
     add_database(facts, place, found, asking)
 
-    settings = load(facts.nested(), source=str(path))
+    settings = load(facts.nested())
     if server:
         _refuse_part_of_the_image(server, settings)
     _write(path, render(facts, str(path)))

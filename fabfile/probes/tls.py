@@ -14,7 +14,7 @@ from pathlib import Path
 import certifi
 from cryptography import x509
 
-from ..errors import BadSettings
+from ..errors import WrongSetting
 from ..settings import Public
 
 _NO_CHECK_TIME = ssl.VerifyFlags(0x200000)  # X509_V_FLAG_NO_CHECK_TIME, which ssl does not name
@@ -60,9 +60,6 @@ def address(public: Public, scheme: str) -> tuple[str, int]:
     """Where to connect: the setting's host:port, else the domain's own port."""
     there = public.connect if scheme == "https" else public.connect_http
     host, _, port = there.rpartition(":")
-    if there and not (host and port.isdigit()):
-        name = "connect" if scheme == "https" else "connect_http"
-        raise BadSettings(f"site.public.{name} is {there!r}; allowed: host:port, or nothing")
     return (host.strip("[]"), int(port)) if there else (public.domain, _PORTS[scheme])
 
 
@@ -78,7 +75,12 @@ def trust(public: Public) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=str(path))
     except (OSError, ssl.SSLError) as error:
-        raise BadSettings(f"site.public.ca_file: {path}: {error.strerror or error}") from None
+        raise WrongSetting(
+            "public.ca_file",
+            public.ca_file,
+            "a file of certificates in PEM form",
+            found="no certificates" if isinstance(error, ssl.SSLError) else f"{error.strerror}",
+        ) from None
 
 
 def certificate(public: Public) -> Certificate:

@@ -27,7 +27,7 @@ from ..errors import CommandFailed, DeployError, Interrupted, ServerUnreachable
 from ..settings import Settings
 from .forwarding import forwarded
 from .runner import Listener
-from .session import prepared, sign_in
+from .session import prepared, refuse_unknown_name, sign_in
 
 # What the engine says when `docker exec` did not come to start the program at all.
 NOT_BEGUN = "OCI runtime exec failed"
@@ -65,6 +65,7 @@ class Server:
     def __init__(self, settings: Settings, connection: Connection | None = None) -> None:
         self.settings = settings
         self.connection = prepared(settings.ssh, connection)
+        self._given = connection is not None
         self._guard = threading.Lock()
         self._sftp: paramiko.SFTPClient | None = None
         self._ahead: float | None = None  # seconds that the server's clock is ahead of ours
@@ -74,6 +75,13 @@ class Server:
         return f"{c.user}@{c.host}" + ("" if c.port == 22 else f":{c.port}")
 
     # -- the session ---------------------------------------------------------------------------
+
+    def look_up(self) -> None:
+        """See that the server's name resolves, before anything is contacted.
+
+        :raises BadSettings: it does not.
+        """
+        refuse_unknown_name(self.connection, self.settings.ssh, given=self._given)
 
     def open(self) -> None:
         """Connect and sign in, if that has not happened yet.

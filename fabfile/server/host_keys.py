@@ -9,20 +9,22 @@ from typing import Any
 
 import paramiko
 
-from ..errors import HostKeyRefused, ServerUnreachable
+from ..errors import HostKeyRefused, WrongSetting
 from ..settings import Ssh
 
 
 def check_host_keys(client: paramiko.SSHClient, ssh: Ssh) -> None:
     """Make a client refuse unknown host keys, or add them where the settings say so.
 
-    :raises ServerUnreachable: ssh.known_hosts names no file.
+    :raises BadSettings: ssh.known_hosts names no file.
     """
     client.load_system_host_keys()
     if ssh.known_hosts:
         path = Path(ssh.known_hosts).expanduser()
         if not path.is_file():
-            raise ServerUnreachable(f"ssh.known_hosts: no such file: {path}")
+            raise WrongSetting(
+                "ssh.known_hosts", ssh.known_hosts, "a file that is there, or nothing"
+            )
         client.load_host_keys(str(path))
     elif ssh.accept_new_host_key:
         path = Path("~/.ssh/known_hosts").expanduser()

@@ -15,6 +15,7 @@ from typing import Any
 from .. import interrupts
 from ..errors import DeployError, LockLost
 from ..report.words import age
+from ..settings_rules import HEARTBEAT
 from .connection import Output, Server
 from .ledger import operator
 from .process import is_gone, mark
@@ -63,7 +64,6 @@ _NOT_CLEARED = {
     11: "somebody else is at the lock this very moment",
     13: "the lock has another owner by now",
 }
-HEARTBEAT = 10.0  # seconds
 _EVIDENCE = 500  # characters of an unreadable lock that are shown
 
 

@@ -17,7 +17,8 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from ..errors import BadSettings
-from ..settings import Model, Settings, SqlName
+from ..settings import Model, Settings
+from ..settings_types import SqlName
 from .sql_text import PROJECT, checksum
 
 STAGES = ("expand", "data", "contract")

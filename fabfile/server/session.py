@@ -11,9 +11,10 @@ import paramiko
 from fabric import Connection
 from fabric.config import Config
 
-from ..errors import HostKeyRefused, ServerUnreachable, SignInRefused
+from ..errors import BadSettings, HostKeyRefused, ServerUnreachable, SignInRefused, WrongSetting
 from ..settings import Ssh
 from .host_keys import check_host_keys
+from .keys import refuse_unusable_keys
 from .runner import QuickRunner
 
 
@@ -44,7 +45,33 @@ def prepared(ssh: Ssh, given: Connection | None) -> Connection:
     while isinstance(hop, Connection):
         check_host_keys(hop.client, ssh)
         hop = hop.gateway
+    refuse_unusable_keys(
+        ssh, connection.connect_kwargs, connection.ssh_config.get("identityfile", [])
+    )
     return connection
+
+
+def refuse_unknown_name(connection: Connection, ssh: Ssh, *, given: bool) -> None:
+    """See that the name of the server, or of the first hop to it, resolves.
+
+    :param given: the name came from `-H`.
+    :raises BadSettings: it does not.
+    """
+    hop: Any = connection
+    while isinstance(hop.gateway, Connection):
+        hop = hop.gateway
+    if hop.gateway:
+        return  # a ProxyCommand finds the server in its own way
+    try:
+        socket.getaddrinfo(hop.host, hop.port, type=socket.SOCK_STREAM)
+    except (socket.gaierror, UnicodeError) as error:
+        found = f"{hop.host} does not resolve ({getattr(error, 'strerror', 'no name of a host')})"
+        allowed = "user@host:port of a server that this machine can find"
+        state = "nothing was contacted; the site is as it was"
+        if given:
+            name = connection.original_host
+            raise BadSettings(f"-H is {name!r}: {found}; allowed: {allowed}", state=state) from None
+        raise WrongSetting("ssh.host", ssh.host, allowed, found=found, state=state) from None
 
 
 def sign_in(connection: Connection, host: str) -> None:

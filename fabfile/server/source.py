@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..commands import docker
-from ..errors import BadSettings, DeployError
+from ..errors import DeployError, WrongSetting
 from ..settings import Settings
 from .connection import Server
 from .containers import COMMIT_LABEL, RELEASE_LABEL
@@ -20,6 +20,13 @@ _UNPACK = """
 rm -rf -- "$2.new" && mkdir -p -- "$2.new" &&
 tar -x -z -f "$1" -C "$2.new" && rm -f -- "$1" && rm -rf -- "$2" && mv -- "$2.new" "$2"
 """
+
+_ALLOWED = {
+    "folder": "a working copy of git",
+    "revision": "a branch, tag or commit of {place}",
+    "dockerfile": "a file of {place}, as the revision has it",
+    "image": "an image of {place}",
+}
 
 
 @dataclass(frozen=True)
@@ -65,9 +72,11 @@ class Source:
             self._refuse_missing("image", ["docker", "inspect", "--type", "image", source.image])
         if source.kind == "git":
             if not Path(source.folder).is_dir():
-                raise BadSettings(f"site.source.folder is {source.folder!r}; no such folder here")
+                allowed = "a folder of this machine"
+                raise WrongSetting("source.folder", source.folder, allowed, found="no such folder")
             revision = f"{source.revision}^{{commit}}"
             here = ["git", "-C", source.folder]
+            self._refuse_missing("folder", [*here, "rev-parse", "--git-dir"])
             self._refuse_missing("revision", [*here, "rev-parse", "--verify", revision])
             # ./ : relative to the folder, which may be a part of the working copy.
             dockerfile = f"{source.revision}:./{source.dockerfile}"
@@ -116,15 +125,16 @@ class Source:
         source = self.settings.source
         if source.kind == "stream":
             return "this machine's Docker engine"
-        return f"the working copy {Path(source.folder).resolve()} at {source.revision}"
+        return f"the working copy {Path(source.folder).resolve()}"
 
     def _refuse_missing(self, setting: str, command: list[str]) -> None:
         try:
             _local(command)
         except DeployError as error:
-            value = getattr(self.settings.source, setting)
-            raise BadSettings(
-                f"site.source.{setting} is {value!r}; there is none such in {self._place}",
+            raise WrongSetting(
+                f"source.{setting}",
+                getattr(self.settings.source, setting),
+                _ALLOWED[setting].format(place=self._place),
                 evidence=error.evidence or error.reason,
             ) from None
 

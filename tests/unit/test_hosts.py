@@ -199,7 +199,7 @@ def run(program_name: str, settings_file: str, *arguments: str) -> Done:
         (("-H", "web", "deploy", "--parallel=0"), "--parallel is '0'; allowed: a whole number"),
         (
             ("-H", "web", "status", "--set=hosts.web2.app.port=0"),
-            "site.hosts.web2.app.port is 0; allowed: greater than or equal to 1",
+            "site.hosts.web2.app.port is 0; allowed: a whole number from 1 to 65535",
         ),
         (
             ("-H", "web", "status", "--set=public.connect=127.0.0.1:1"),

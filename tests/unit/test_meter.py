@@ -104,7 +104,8 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 def settings(site: Site, **values: Any) -> Settings:
     chosen = {"requests_per_second": 100, "connections": 4, "timeout": 1, **values}
     public = {"domain": "site.test", "connect_http": site.address}
-    return Settings.model_validate({"public": public, "meter": chosen})
+    limits = {"response_seconds": 0.1}  # less than any time limit
+    return Settings.model_validate({"public": public, "meter": chosen, "limits": limits})
 
 
 def run(
@@ -388,7 +389,7 @@ from fabfile.settings import Settings
 ask = Visitor.ask
 Visitor.ask = lambda self, path, **o: ask(self, path, **{{**o, "scheme": "http"}})
 public = {{"domain": "site.test", "connect_http": "{site.address}"}}
-meter = Meter(Settings.model_validate({{"public": public, "meter": {{"timeout": 1}}}}))
+meter = Meter(Settings.model_validate({{"public": public, "meter": {{"timeout": 3}}}}))
 try:
     with meter:
         print("running", flush=True)

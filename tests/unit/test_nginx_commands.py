@@ -80,7 +80,7 @@ def test_without_a_limit_for_the_root_the_site_is_still_there() -> None:
 
 
 def test_a_template_that_is_not_there_is_a_setting_that_is_wrong() -> None:
-    with pytest.raises(BadSettings, match="no such template"):
+    with pytest.raises(BadSettings, match=r"site.nginx.template is .*No such file"):
         rendered((1, 30, 6), "nginx.template=./nowhere.j2")
 
 

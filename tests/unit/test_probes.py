@@ -491,8 +491,6 @@ def test_no_listener_is_no_handshake_and_a_bad_trust_file_is_a_bad_setting(
         certificate(public)
     with pytest.raises(BadSettings, match="ca_file"):
         Visitor(public.model_copy(update={"ca_file": str(tmp_path / "none.pem")}))
-    with pytest.raises(BadSettings, match="host:port"):
-        Visitor(public.model_copy(update={"connect": "nonsense"}))
 
 
 # -- pages, headers, sign-in, assets ---------------------------------------------------------------

@@ -42,15 +42,15 @@ def test_an_unknown_name_is_refused_with_the_nearest_right_one() -> None:
 @pytest.mark.parametrize(
     ("section", "words"),
     [
-        ({"app": {"port": 0}}, "site.app.port is 0; allowed: greater than or equal to 1"),
+        ({"app": {"port": 0}}, "site.app.port is 0; allowed: a whole number from 1 to 65535"),
         ({"app": {"port": "x"}}, "site.app.port is 'x'"),
         ({"app": {"container": "a; rm -rf /"}}, "site.app.container is 'a; rm -rf /'"),
         ({"folders": {"backups": "/srv/../etc"}}, "without '..'"),
         ({"folders": {"backups": "/"}}, "not '/' itself"),
-        ({"migration": {"data": "later"}}, "allowed: 'auto', 'now' or 'after-switch'"),
+        ({"migration": {"data": "later"}}, "allowed: auto, now or after-switch"),
         ({"nginx": {"certificate": "/a b;"}}, "site.nginx.certificate is '/a b;'"),
         ({"nginx": {"limit_exempt": ["1.2.3.4 1; }"]}}, "site.nginx.limit_exempt.0"),
-        ({"app": None}, "site.app is None"),
+        ({"app": None}, "site.app is empty; allowed: settings below it: image"),
         ("text", "allowed: a mapping of settings"),
         (None, "no `site:` section"),
     ],
@@ -75,8 +75,14 @@ def test_overrides_are_read_as_yaml() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"environment": {"DEPLOY_APP__PRT": "1"}}, "DEPLOY_APP__PRT: no such setting"),
-        ({"assignments": ["app.prt=1"]}, "--set app.prt: no such setting; did you mean port?"),
+        (
+            {"environment": {"DEPLOY_APP__PRT": "1"}},
+            "DEPLOY_APP__PRT: site.app.prt: no such setting",
+        ),
+        (
+            {"assignments": ["app.prt=1"]},
+            "--set app.prt: site.app.prt: no such setting; did you mean port?",
+        ),
         ({"assignments": ["app.port"]}, "allowed: NAME=VALUE"),
         ({"assignments": ["app.port.x=1"]}, "site.app.port is {'x': 1}"),
     ],
