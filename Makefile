@@ -7,6 +7,8 @@ READY  := $(VENV)/.ready
 TARGET   ?=
 SETTINGS ?=
 OPTIONS  ?=
+# As many lab servers side by side as keep two processors busy.
+LAB_TEST := $(BIN)/python -m pytest tests/lab --numprocesses 3 --dist loadgroup
 FAB    := $(BIN)/fab $(if $(SETTINGS),-f $(SETTINGS)) $(if $(TARGET),-H $(TARGET))
 
 .PHONY: help demo test bench unit lab-test lint lab lab-down packages \
@@ -19,7 +21,9 @@ demo: $(READY) packages ## Build the lab, deploy under live traffic, roll back, 
 	$(BIN)/python -m lab.demo
 
 test: $(READY) packages lint ## Every check and every test, unit and lab
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest tests/unit
+	$(LAB_TEST)
+	LAB_FLAVOUR=bookworm $(LAB_TEST)
 
 bench: $(READY) packages ## Measure in the lab, and write bench/RESULTS.md
 	$(BIN)/python -m bench.rollback
@@ -27,8 +31,8 @@ bench: $(READY) packages ## Measure in the lab, and write bench/RESULTS.md
 unit: $(READY) ## The tests that need no server
 	$(BIN)/python -m pytest tests/unit
 
-lab-test: $(READY) packages ## The tests against the lab
-	$(BIN)/python -m pytest tests/lab
+lab-test: $(READY) packages ## The tests against the lab; LAB_FLAVOUR=bookworm: its second flavour
+	$(LAB_TEST)
 
 lint: $(READY) ## ruff, mypy and shellcheck
 	$(BIN)/ruff format --check .

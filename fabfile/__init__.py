@@ -6,20 +6,26 @@ is all of them.
 
 from __future__ import annotations
 
+import fabric.main
+import invoke.main
 from invoke.collection import Collection
 
 from .errors import BadSettings
+from .executor import Executor
 from .newcomer import Newcomer
 from .operations import backups as backup_operation
+from .operations import doctor as doctor_operation
 from .operations import init as init_operation
 from .operations import lock as lock_operation
+from .operations import migrations as migration_operation
 from .operations import nginx as nginx_operation
 from .operations import releases as releases_operation
+from .operations import setup as setup_operation
 from .operations import status as status_operation
 from .phases import deploy as phases
 from .server.releases import STAMP
 from .site import Site
-from .tasks_base import site_task
+from .tasks_base import newcomer_task, site_task
 
 _RESUME = {"resume": "Go on with the release whose run was cut off."}
 _DATA = {"data": "When the rows move: auto, now (the guide's order) or after-switch."}
@@ -113,7 +119,7 @@ def deploy(site: Site, data: str = "", resume: bool = False) -> None:
     phases.deploy(site, _data(data), resume=resume)
 
 
-@site_task
+@site_task(reads=True)
 def status(site: Site) -> None:
     """Show what is live, the containers, the lock and the last entries of the ledger.
 
@@ -122,7 +128,7 @@ def status(site: Site) -> None:
     status_operation.status(site)
 
 
-@site_task
+@site_task(reads=True)
 def releases(site: Site) -> None:
     """List the releases, how each ended, and which can be gone back to.
 
@@ -143,7 +149,7 @@ def backup(site: Site, verify: str = "") -> None:
         backup_operation.backup(site)
 
 
-@site_task(help={"prune": "First remove what the settings no longer keep."})
+@site_task(reads=True, help={"prune": "First remove what the settings no longer keep."})
 def backups(site: Site, prune: bool = False) -> None:
     """List the backups and the databases that restores have kept.
 
@@ -178,7 +184,7 @@ def restore(
     phases.restore(site, name, yes=yes, keep_new_rows=keep_new_rows)
 
 
-@site_task(help={"diff": "Show what a switch would change in it, line by line."})
+@site_task(reads=True, help={"diff": "Show what a switch would change in it, line by line."})
 def nginx(site: Site, diff: bool = False) -> None:
     """Show nginx's configuration file, what of it is ours, and where it sends visitors.
 
@@ -190,8 +196,7 @@ def nginx(site: Site, diff: bool = False) -> None:
         nginx_operation.show(site)
 
 
-@site_task(
-    settled=False,
+@newcomer_task(
     help={
         "folder": "Under invoke: the folder on this machine with the compose file.",
         "project": "Under fab -H: folder or name of the compose project, where several run.",
@@ -209,12 +214,42 @@ def init(
     """Read a site that is there and write a commented settings file for it.
 
     With fab -H from its running containers, nginx and database; else from its folder. Asks only
-    what it cannot find out, and changes nothing else. Next: fab -f site.yaml -H … assess.
+    what it cannot find out, and changes nothing else. Next: fab -f site.yaml -H … doctor.
     """
     init_operation.init(newcomer, folder=folder, project=project, output=output, yes=yes)
 
 
-@site_task(name="status", default=True)
+@site_task(reads=True)
+def migrations(site: Site) -> None:
+    """List the migrations: how each stage stands, since when, by which release, its checksum.
+
+    Changes nothing. Next: run-migration applies what is pending.
+    """
+    migration_operation.migrations(site)
+
+
+@site_task(
+    help={
+        "new": "Write sql/migrations/NN-NEW with commented skeletons; contacts nothing.",
+        "reverse": "Take back all of this migration, its expansion too, after a backup.",
+        "yes": "Reverse: do not ask; needed without a terminal.",
+    }
+)
+def migration(site: Site, new: str = "", reverse: str = "", yes: bool = False) -> None:
+    """Begin a migration, or take one back by request.
+
+    A rollback by itself takes back what the older release cannot live with; an expansion stays.
+    Next: fill in what --new wrote; migrations lists it.
+    """
+    if bool(new) == bool(reverse):
+        raise BadSettings("migration: allowed: either --new NAME or --reverse NN-NAME")
+    if new:
+        migration_operation.new(site, new)
+    else:
+        migration_operation.reverse(site, reverse, yes=yes)
+
+
+@site_task(name="status", default=True, reads=True)
 def lock_status(site: Site) -> None:
     """Show who holds the site's lock, what that run does, and whether it lives."""
     lock_operation.status(site)
@@ -235,6 +270,38 @@ def lock_release(site: Site, reason: str = "", force: bool = False) -> None:
     lock_operation.release(site, reason, force)
 
 
+@site_task(
+    reads=True,
+    help={
+        "json": "One JSON document: a list of checks with name, verdict, found, why and mend.",
+        "verbose": "Say of what is well, too, why it matters.",
+    },
+)
+def doctor(site: Site, json: bool = False, verbose: bool = False) -> None:
+    """Go through the guide's pre-deployment checklist: what was found, why it matters, the mend.
+
+    Changes nothing and takes no lock. Next: mend what failed; then deploy.
+    """
+    doctor_operation.doctor(site, as_document=json, verbose=verbose)
+
+
+@site_task(
+    auto_shortflags=False,  # -f and -p are fab's own
+    help={
+        "plan": "Only say what would be done; connects only to read.",
+        "from": "Folder of this machine with the compose file and what belongs beside it.",
+    },
+)
+def setup(site: Site, plan: bool = False, from_: str = "") -> None:
+    """Take a bare Debian or Ubuntu server to one whose site runs; safe to run again.
+
+    Docker and Compose, the user's group, folders, log rotation, the site's files and its first
+    start: what is so already is left alone. Needs root, by sudo -n or sign-in. Next: doctor,
+    then deploy.
+    """
+    setup_operation.setup(site, plan=plan, source=from_)
+
+
 def _data(value: str) -> str | None:
     if value not in ("", "auto", "now", "after-switch"):
         raise BadSettings(f"--data is {value!r}; allowed: auto, now, after-switch")
@@ -242,6 +309,8 @@ def _data(value: str) -> str | None:
 
 
 ns = Collection(
+    doctor,
+    setup,
     assess_infrastructure,
     run_migration,
     blue_green_deploy,
@@ -255,5 +324,11 @@ ns = Collection(
     restore,
     nginx,
     init,
+    migrations,
+    migration,
 )
 ns.add_collection(Collection("lock", lock_status, lock_release))
+
+# Here, and not as tasks.executor_class in invoke.yaml, where somebody's own file could lack it.
+for program in (fabric.main.program, invoke.main.program):
+    program.executor_class = Executor

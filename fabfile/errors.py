@@ -66,6 +66,14 @@ class ServerUnreachable(DeployError):
     """No SSH session: name, network, host key or sign-in."""
 
 
+class HostKeyRefused(ServerUnreachable):
+    """The server answers, but is not known, or is not who it was."""
+
+
+class SignInRefused(ServerUnreachable):
+    """The server answers and is known, but does not let us in."""
+
+
 class CommandFailed(DeployError):
     """A command on the server ended with another exit code than 0.
 

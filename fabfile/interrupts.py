@@ -35,11 +35,22 @@ def listening() -> Iterator[None]:
         return
     former = {number: signal.signal(number, _note) for number in _SIGNALS}
     _asked.clear()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)  # of a process that `held` has started
     try:
         yield
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def held() -> Iterator[None]:
+    """A process that is started here keeps signals waiting until it listens."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
 
 @contextlib.contextmanager
@@ -66,6 +77,11 @@ def answering() -> Iterator[None]:
         raise Interrupted("the question was not answered", state="nothing was changed") from None
     finally:
         signal.signal(signal.SIGINT, former)
+
+
+def last() -> signal.Signals:
+    """The signal that came last; SIGINT where none has come."""
+    return signal.Signals[_asked[-1]] if _asked else signal.SIGINT
 
 
 def settled() -> None:

@@ -2,19 +2,29 @@
 
 The file is invoke.yaml, section `site:` (fabric.yaml is a link to it). Above it, in order:
 a file named by `-f` or INVOKE_RUNTIME_CONFIG, the environment (`DEPLOY_MIGRATION__DATA=now`),
-and `--set migration.data=now` on any task. All work the same under `fab` and `invoke`.
+what `hosts` has for the server that was chosen, and `--set migration.data=now` on any task. All
+work the same under `fab` and `invoke`.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from .errors import BadSettings
 
@@ -24,6 +34,8 @@ ENVIRONMENT_PREFIX = "DEPLOY_"
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
+# A host's or a group's; no dot, colon or @, so that nobody takes an address for one.
+HostName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_-]*$", max_length=64)]
 # Docker's own rule for container and service names; keeps every name one plain word.
 Name = Annotated[str, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_.-]*$", max_length=128)]
 UrlPath = Annotated[str, Field(pattern=r"^/[^\s]*$")]
@@ -32,6 +44,8 @@ ConfigPath = Annotated[str, Field(pattern=r"^/[\w./@%+-]*$")]
 Network = Annotated[str, Field(pattern=r"^[0-9a-fA-F:.]+(/\d{1,3})?$")]
 AbsoluteFolder = Annotated[str, Field(pattern=r"^/[^\x00\n]*$")]
 SqlName = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[^\x00]+$")]
+# What a site may not have; `--set NAME=` empties it too.
+NoneOrSqlName = Annotated[SqlName | None, BeforeValidator(lambda value: value or None)]
 
 
 class Model(BaseModel):
@@ -244,34 +258,38 @@ class Nginx(Model):
     proof_timeout: Seconds = Field(15, description="seconds for that proof")
 
 
+# The site's word for it; pydantic's own `schema` is deprecated, and nobody here calls it.
+warnings.filterwarnings("ignore", message='Field name "schema" in "Database"')
+
+
 class Database(Model):
     """Tables and types; each is quoted as an identifier wherever it is used."""
 
-    user_table: SqlName | None = Field("User", description="null: no users are counted")
-    user_id: SqlName = "id"
-    role_column: SqlName | None = Field("role", description="null: users have no role")
-    updated_column: SqlName | None = Field("updatedAt", description="null: none")
-    created_column: SqlName | None = Field(
-        "createdAt", description="when a row was created; without time zone: UTC; null: none"
+    schema: NoneOrSqlName = Field(  # type: ignore[assignment]
+        None, description="where these tables and types are; empty: on the search path"
     )
-    session_table: SqlName | None = Field("Session", description="null: no sessions kept here")
+    user_table: NoneOrSqlName = Field("User", description="empty: no users kept here")
+    user_id: SqlName = "id"
+    role_column: NoneOrSqlName = Field("role", description="empty: users have no role")
+    updated_column: NoneOrSqlName = Field("updatedAt", description="empty: none")
+    created_column: NoneOrSqlName = Field(
+        "createdAt", description="when a row was created; without time zone: UTC; empty: none"
+    )
+    session_table: NoneOrSqlName = Field("Session", description="empty: no sessions kept here")
     session_user: SqlName = "userId"
-    role_type: SqlName | None = Field("Role", description="enum of the roles; null: none")
+    role_type: NoneOrSqlName = Field("Role", description="an enum; empty: there is none")
     lock_timeout: Seconds = Field(3, description="seconds a statement waits for a lock")
     statement_timeout: Seconds = Field(120, description="seconds a statement may run")
 
 
 class Migration(Model):
-    """The database migration of this release."""
+    """The database's migrations."""
 
-    folder: str = Field("sql/02-database-migration", description="its stages; empty: none")
+    folder: str = Field(
+        "sql/migrations", description="a folder in it for each, in order; empty: none"
+    )
     data: Literal["auto", "now", "after-switch"] = Field(
         "auto", description="when rows move; auto: once no release serves that cannot read them"
-    )
-    old_role: SqlName = "LEARNER"
-    new_role: SqlName = "CUSTOMER"
-    expect: dict[str, int] = Field(
-        default_factory=dict, description="users per role before the first run"
     )
     batch_above: int = Field(50_000, ge=1, description="rows above which it goes in batches")
     batch_size: int = Field(2_000, ge=1, description="rows in a batch")
@@ -369,6 +387,34 @@ class Settings(Model):
     limits: Limits = Limits()
     deploy: Deploy = Deploy()
     meter: Meter = Meter()
+    hosts: dict[HostName, dict[str, Any]] = Field(
+        default_factory=dict, description="servers by name, each with what it has of its own"
+    )
+    groups: dict[HostName, tuple[HostName, ...]] = Field(
+        default_factory=dict, description="names for several hosts"
+    )
+
+    @field_validator("hosts")
+    @classmethod
+    def has_settings_of_its_own(cls, hosts: dict[str, Any]) -> dict[str, Any]:
+        known = cls.model_fields.keys() - {"hosts", "groups"}
+        for name, own in hosts.items():
+            for setting in own.keys() - known:
+                raise ValueError(f"in {name}, {setting}: no such setting{nearest(setting, known)}")
+        return hosts
+
+    @model_validator(mode="after")
+    def groups_name_hosts(self) -> Settings:
+        for group, members in self.groups.items():
+            if group in self.hosts:
+                raise ValueError(f"{group} is a host and a group; allowed: one of them")
+            if not members:
+                raise ValueError(f"groups.{group} is empty; allowed: names of hosts")
+            for name in members:
+                if name not in self.hosts:
+                    end = nearest(name, self.hosts)
+                    raise ValueError(f"groups.{group} names {name}: no such host{end}")
+        return self
 
     @model_validator(mode="after")
     def says_whose_site_it_is(self) -> Settings:
@@ -396,6 +442,7 @@ def load(
     environment: Mapping[str, str] | None = None,
     assignments: Iterable[str] = (),
     source: str = "invoke.yaml",
+    server: str = "",
 ) -> Settings:
     """Read the settings once, typed and frozen.
 
@@ -403,6 +450,8 @@ def load(
     :param environment: the process's environment; `DEPLOY_…` entries override the file.
     :param assignments: `name=value` from `--set`; they override the environment.
     :param source: the file's name, for messages.
+    :param server: the server that was chosen: a name in `hosts`, whose own settings override the
+        environment, or an address.
     :raises BadSettings: one line that names setting, value and what is allowed.
     """
     if section is None:
@@ -412,11 +461,19 @@ def load(
         )
     if not isinstance(section, Mapping):
         raise BadSettings(f"{source}: `site:` is {section!r}; allowed: a mapping of settings")
-    values = overrides(environment or {}, assignments, _plain(section))
+    values = overrides(environment or {}, (), _plain(section))
+    given = [_parsed(assignment) for assignment in assignments]
+    for path, text in given:
+        if path[0] == "hosts":
+            _assign(values, path, text, origin=f"--set {'.'.join(path)}")
+    own = _own(values, server)
+    values = _laid_over(values, own)
+    for path, text in given:
+        _assign(values, path, text, origin=f"--set {'.'.join(path)}")
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        raise BadSettings(_one_line(error, values, source)) from None
+        raise BadSettings(_one_line(error, source, server, own)) from None
 
 
 def overrides(
@@ -432,11 +489,35 @@ def overrides(
             path = name[len(ENVIRONMENT_PREFIX) :].lower().split("__")
             _assign(values, path, text, origin=name)
     for assignment in assignments:
-        name, sign, text = assignment.partition("=")
-        if not sign or not name:
-            raise BadSettings(f"--set {assignment}: allowed: NAME=VALUE, for instance app.port=80")
-        _assign(values, name.split("."), text, origin=f"--set {name}")
+        path, text = _parsed(assignment)
+        _assign(values, path, text, origin=f"--set {'.'.join(path)}")
     return values
+
+
+def _parsed(assignment: str) -> tuple[list[str], str]:
+    name, sign, text = assignment.partition("=")
+    if not sign or not name:
+        raise BadSettings(f"--set {assignment}: allowed: NAME=VALUE, for instance app.port=80")
+    return name.split("."), text
+
+
+def _own(values: Mapping[str, Any], server: str) -> dict[str, Any]:
+    """What this server has of its own; an address that is no host's has only that."""
+    hosts = values.get("hosts")
+    if isinstance(hosts, Mapping) and server in hosts:
+        own = hosts[server]
+        return own if isinstance(own, dict) else {}  # what it is instead is refused by the model
+    return {"ssh": {"host": server}} if server else {}
+
+
+def _laid_over(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for name, value in above.items():
+        under = merged.get(name)
+        if isinstance(under, dict) and isinstance(value, Mapping):
+            value = _laid_over(under, value)
+        merged[name] = value
+    return merged
 
 
 def _plain(value: Any) -> Any:
@@ -450,7 +531,7 @@ def _assign(values: dict[str, Any], path: list[str], text: str, origin: str) -> 
     for part in path:
         fields = getattr(model, "model_fields", None)
         if fields is not None and part not in fields:
-            raise BadSettings(f"{origin}: no such setting{_nearest(part, fields)}")
+            raise BadSettings(f"{origin}: no such setting{nearest(part, fields)}")
         model = fields[part].annotation if fields is not None else None
     target = values
     for part in path[:-1]:
@@ -463,7 +544,8 @@ def _assign(values: dict[str, Any], path: list[str], text: str, origin: str) -> 
         target[path[-1]] = text
 
 
-def _nearest(name: str, known: Iterable[str]) -> str:
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The end of a line that refuses a name: the one that was meant, or all that there are."""
     names = sorted(known)
     if not names:
         return ""
@@ -471,17 +553,29 @@ def _nearest(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]}?" if near else f"; allowed: {', '.join(names)}"
 
 
-def _one_line(error: ValidationError, values: object, source: str) -> str:
+def _one_line(error: ValidationError, source: str, server: str, own: Mapping[str, Any]) -> str:
     first = error.errors(include_url=False)[0]
     path = [part for part in first["loc"] if part != "[key]"]
-    name = ".".join(str(part) for part in path)
+    above = ["hosts", server] if _holds(own, path) else []
+    name = ".".join(str(part) for part in ["site", *above, *path])
     if first["type"] == "extra_forbidden":
-        return f"{source}: site.{name}: no such setting{_nearest(str(path[-1]), _siblings(path))}"
+        return f"{source}: {name}: no such setting{nearest(str(path[-1]), _siblings(path))}"
     message = re.sub(r"^(Value error|Input should be) ?,? ?", "", first["msg"])
     more = "" if error.error_count() == 1 else f" (and {error.error_count() - 1} more)"
     if first["type"] == "value_error" and isinstance(first["input"], Mapping):
-        return f"{source}: site.{name}: {message}{more}"
-    return f"{source}: site.{name} is {first['input']!r}; allowed: {message}{more}"
+        return f"{source}: {name}: {message}{more}"
+    return f"{source}: {name} is {first['input']!r}; allowed: {message}{more}"
+
+
+def _holds(own: object, path: list[Any]) -> bool:
+    """Whether a setting's value is the server's own, and not the site's."""
+    for part in path:
+        if not isinstance(own, Mapping):
+            return True  # a part of a list, which is the server's as a whole
+        if part not in own:
+            return False
+        own = own[part]
+    return bool(path)
 
 
 def _siblings(path: list[Any]) -> Iterable[str]:

@@ -9,6 +9,7 @@ from functools import cached_property
 
 from . import interrupts
 from .errors import DeployError, LockLost, NeedsPerson, TakenBack
+from .probes.measurement import Measurement
 from .probes.meter import Meter
 from .probes.timing import Timing
 from .report.console import Console
@@ -19,6 +20,7 @@ from .server.database import Database
 from .server.ledger import NEEDS_PERSON, CutOff, Ledger
 from .server.live import LiveReader
 from .server.lock import Lock
+from .server.migration_folder import MigrationFolder, read_folders
 from .server.nginx import Nginx
 from .settings import Settings
 
@@ -26,18 +28,22 @@ from .settings import Settings
 class Site:
     """One deployed application, reached over one connection.
 
-    :param release: the stamp of the release that this run makes, `YYYYMMDD-HHMMSS` in UTC.
+    :param release: the stamp of the release that this run makes, `YYYYMMDD-HHMMSS` in UTC; by
+        default it is made from the time.
     """
 
-    def __init__(self, settings: Settings, server: Server, console: Console) -> None:
+    def __init__(
+        self, settings: Settings, server: Server, console: Console, release: str = ""
+    ) -> None:
         self.settings = settings
         self.server = server
         self.console = console
-        self.release = datetime.now(timezone.utc).strftime("%Y%m%d-%H%M%S")
+        self.release = release or stamp()
         self.task = ""
         self.cut_off: CutOff | None = None  # a run that died, until what it left is settled
         self._changing = self._begun = False
         self.meter: Meter | None = None  # runs while a task moves visitors
+        self.measurements: list[Measurement] = []  # what its meters have seen
         self.baseline: Timing | None = None  # response times before anything was changed
 
     @cached_property
@@ -55,6 +61,14 @@ class Site:
     @cached_property
     def database(self) -> Database:
         return Database(self.server, self.settings, self.containers)
+
+    @cached_property
+    def migration_folders(self) -> tuple[MigrationFolder, ...]:
+        """The migrations as they lie on this machine; nothing is contacted.
+
+        :raises BadSettings: one of them cannot be what it is meant to be.
+        """
+        return read_folders(self.settings)
 
     @cached_property
     def backups(self) -> Backups:
@@ -82,6 +96,7 @@ class Site:
         :param changes: False where the task only reads.
         :raises DeployError: somebody else holds it.
         """
+        _ = self.migration_folders  # refused before anything is contacted
         if self.lock.owner:
             self._begin(task, changes and not self._changing)
             yield
@@ -130,6 +145,11 @@ class Site:
                 self.log("ended", run=self.lock.owner.token, **outcome)
         except DeployError as unwritten:  # a full disk, no network: the ledger only explains
             self.console.warn(f"not in the ledger: {unwritten.reason}")
+
+
+def stamp() -> str:
+    """A new release's name, `YYYYMMDD-HHMMSS` in UTC."""
+    return datetime.now(timezone.utc).strftime("%Y%m%d-%H%M%S")
 
 
 def _outcome(error: BaseException) -> dict[str, object]:

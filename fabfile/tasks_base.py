@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import logging
 import os
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from fabric import Connection
@@ -16,15 +17,25 @@ from invoke.parser.argument import Argument
 from invoke.tasks import Task, task
 
 from . import interrupts
-from .errors import BadSettings, DeployError
+from .errors import DeployError
 from .newcomer import Newcomer
+from .phases.deploy import FORWARD
 from .report.console import Console
 from .server.connection import Server
-from .settings import load, overrides
+from .settings import Settings, load, overrides
 from .site import Site
 
-_sites: dict[tuple[str, str], Site] = {}
+sites: dict[tuple[str, str], Site] = {}  # of this process
+finished: list[str] = []  # the tasks that this process has done to their end
 logging.getLogger("paramiko").addHandler(logging.NullHandler())  # we say it in our own words
+
+# Options of every task. The executor reads them, before any task's body runs.
+OPTIONS: Mapping[str, tuple[type, str]] = {
+    "set": (list, "Override a setting: NAME=VALUE, for instance migration.data=now (repeatable)."),
+    "on": (str, "The servers: names of hosts and of groups, and addresses, comma separated."),
+    "parallel": (str, "Several servers: up to this many at a time; by default one."),
+}
+ALL_OR_NOTHING = "Several servers: when one fails, take back those that this run has moved."
 
 
 class PositionalUnless(Argument):
@@ -54,73 +65,99 @@ class SiteTask(Task):  # type: ignore[type-arg]
     """A task whose body gets the site instead of Invoke's context.
 
     `fab -H` hands over a Connection, `invoke` a plain Context: both become a Site over our own
-    connection, and a chain of tasks shares one SSH session. Every failure becomes one message
-    and an exit code here, and nowhere else.
+    connection, and a chain of tasks shares one SSH session. The settings come from the executor
+    (executor.py), which has chosen the server.
+
+    :param unless: positional arguments by name, each with the flag that makes it needless.
+    :param reads: it only looks, so over several servers it goes on after one that fails.
     """
 
-    settled = True  # there are settings, and the body gets the site
-    unless: Mapping[str, str] = MappingProxyType({})  # positional arguments, and what replaces them
+    def __init__(
+        self,
+        body: Callable[..., Any],
+        *,
+        unless: Mapping[str, str] | None = None,
+        reads: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(body, **kwargs)
+        self.unless = unless or {}
+        self.reads = reads
 
     def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
-        setting = Argument(
-            names=("set",),
-            kind=list,
-            help="Override a setting: NAME=VALUE, for instance migration.data=now (repeatable).",
-        )
         given = {a.name: a for a in super().get_arguments(ignore_unknown_help=ignore_unknown_help)}
         for name, flag in self.unless.items():
             given[name] = PositionalUnless(given[flag], given[name])
-        return [*given.values(), setting]
+        options = [
+            Argument(names=(name,), kind=kind, help=text) for name, (kind, text) in OPTIONS.items()
+        ]
+        if self.name in FORWARD:
+            options.append(
+                Argument(
+                    names=("all-or-nothing",),
+                    attr_name="all_or_nothing",
+                    kind=bool,
+                    help=ALL_OR_NOTHING,
+                )
+            )
+        return [*given.values(), *options]
+
+    def __call__(
+        self, context: Context, *args: Any, settings: Settings, release: str = "", **kwargs: Any
+    ) -> Any:
+        """Run the body on the site.
+
+        :param settings: the chosen server's.
+        :param release: the stamp that several servers share; by default one is made.
+        """
+        console = Console()
+        with explained(console), interrupts.listening():
+            result = self.body(_site(context, settings, release, console), *args, **kwargs)
+            finished.append(self.name)
+            return result
+
+
+class NewcomerTask(Task):  # type: ignore[type-arg]
+    """A task that runs before there are settings: its body gets a Newcomer."""
+
+    def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
+        kind, text = OPTIONS["set"]
+        option = Argument(names=("set",), kind=kind, help=text)
+        return [*super().get_arguments(ignore_unknown_help=ignore_unknown_help), option]
 
     def __call__(self, context: Context, *args: Any, **kwargs: Any) -> Any:
         assignments = kwargs.pop("set", None) or []
         console = Console()
-        try:
-            with interrupts.listening():
-                subject = _site if self.settled else _newcomer
-                return self.body(subject(context, assignments, console), *args, **kwargs)
-        except DeployError as error:
-            if _debugging():
-                console.errors.print_exception()
-            console.failure(error)
-            raise Exit(code=error.exit_code) from None
-        except Exception as error:
-            if _debugging():
-                raise
-            reason = f"unexpected {type(error).__name__}: {error}"
-            console.failure(DeployError(reason, next_command="again with --debug"))
-            raise Exit(code=1) from None
+        with explained(console), interrupts.listening():
+            return self.body(_newcomer(context, assignments, console), *args, **kwargs)
 
 
-def site_task(*args: Any, **kwargs: Any) -> Callable[..., Any]:
-    """Like Invoke's `@task`, for a function of the site.
+site_task = partial(task, klass=SiteTask)
+newcomer_task = partial(task, klass=NewcomerTask)
 
-    :param unless: positional arguments by name, each with the flag that makes it needless.
-    :param settled: False for a task that needs no settings: its function gets a Newcomer.
-    """
-    attributes = {name: kwargs.pop(name) for name in ("unless", "settled") if name in kwargs}
-    decorate: Callable[..., Any] = task(*args, klass=SiteTask, **kwargs)
-    if not attributes:
-        return decorate
 
-    def with_attributes(body: Callable[..., Any]) -> Any:
-        made = decorate(body)
-        vars(made).update(attributes)
-        return made
-
-    return with_attributes
+@contextlib.contextmanager
+def explained(console: Console) -> Iterator[None]:
+    """Every failure becomes one message and an exit code here, and nowhere else."""
+    try:
+        yield
+    except DeployError as error:
+        if _debugging():
+            console.errors.print_exception()
+        console.failure(error)
+        raise Exit(code=error.exit_code) from None
+    except Exit:
+        raise
+    except Exception as error:
+        if _debugging():
+            raise
+        reason = f"unexpected {type(error).__name__}: {error}"
+        console.failure(DeployError(reason, next_command="again with --debug"))
+        raise Exit(code=1) from None
 
 
 def _debugging() -> bool:
     return logging.getLogger().isEnabledFor(logging.DEBUG)  # what -d/--debug turns on
-
-
-def _section(context: Context) -> object:
-    """What stands under `site:`; of a complete file given with -f, nothing but that."""
-    given = context.config._runtime.get("site")
-    if isinstance(given, Mapping) and given.get("complete") is True:
-        return given
-    return context.config._config.get("site")
 
 
 def _newcomer(context: Context, assignments: list[str], console: Console) -> Newcomer:
@@ -137,23 +174,10 @@ def _newcomer(context: Context, assignments: list[str], console: Console) -> New
     return Newcomer(console, server, given)
 
 
-def _site(context: Context, assignments: list[str], console: Console) -> Site:
-    source = str(context.config._runtime_path or "invoke.yaml")
-    settings = load(
-        _section(context),
-        environment=os.environ,
-        assignments=assignments,
-        source=source,
-    )
-    connection = context if isinstance(context, Connection) else None
-    if connection is None and not settings.ssh.host:
-        raise BadSettings(
-            "no server is named: ssh.host is empty",
-            next_command="fab -H user@host …, or set ssh.host: user@host:port",
-        )
-    server = Server(settings, connection)
+def _site(context: Context, settings: Settings, release: str, console: Console) -> Site:
+    server = Server(settings, context if isinstance(context, Connection) else None)
     key = (str(server), settings.model_dump_json())
-    if key not in _sites:
+    if key not in sites:
         atexit.register(server.close)
-        _sites[key] = Site(settings, server, console)
-    return _sites[key]
+        sites[key] = Site(settings, server, console, release)
+    return sites[key]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -11,6 +11,7 @@ class Flavour:
 
     ``release`` is the code name that names the base image; ``packages`` are installed on the
     server beside what every flavour has; ``nginx`` is the Debian release that nginx comes from.
+    ``docker`` and ``compose`` of a bare one are those that its archive has.
     """
 
     release: str
@@ -20,6 +21,12 @@ class Flavour:
     packages: tuple[str, ...] = ()
     keeps_idle_connections: bool = True  # nginx knows keepalive_min_timeout, since 1.27.4
     has_start_interval: bool = True  # for health checks, since Docker 25
+    bare: bool = False  # no Docker and no site yet: what `setup` starts from
+
+    @property
+    def name(self) -> str:
+        """What LAB_FLAVOUR calls it."""
+        return f"bare-{self.release}" if self.bare else self.release
 
     @property
     def base(self) -> str:
@@ -29,7 +36,7 @@ class Flavour:
     @property
     def server_image(self) -> str:
         """The image of the server itself."""
-        return f"1001stories-lab-server:{self.release}"
+        return f"1001stories-lab-server:{self.name}"
 
 
 # Production is an Ubuntu 22.04 with the old docker-compose: this is what it is like.
@@ -50,4 +57,7 @@ TRIXIE = Flavour(
     packages=("docker.io", "docker-cli", "docker-compose"),
 )
 
-FLAVOURS = {flavour.release: flavour for flavour in (TRIXIE, BOOKWORM)}
+BARE_TRIXIE = replace(TRIXIE, packages=(), bare=True)
+BARE_BOOKWORM = replace(BOOKWORM, packages=(), bare=True)
+
+FLAVOURS = {flavour.name: flavour for flavour in (TRIXIE, BOOKWORM, BARE_TRIXIE, BARE_BOOKWORM)}

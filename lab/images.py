@@ -45,7 +45,7 @@ class Image:
 
 
 def server_image(flavour: Flavour) -> Image:
-    """The server: sshd, a Docker engine and Compose."""
+    """The server: sshd, a Docker engine and Compose; a bare one without these two."""
     packages = (("PACKAGES", " ".join(flavour.packages)),)
     return Image(flavour.server_image, "server", flavour.base, packages)
 

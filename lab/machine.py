@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
 
@@ -26,7 +27,7 @@ UNPRIVILEGED = (
 
 
 def ensure_machine(server: Server) -> str:
-    """Make the container run and its engine answer; say what was done.
+    """Make the container run and its engine, or a bare one's sshd, answer; say what was done.
 
     One that was made from an older image, or by another working copy, whose keys are others, is
     made anew.
@@ -40,7 +41,10 @@ def ensure_machine(server: Server) -> str:
         _create(server)
     if state != "running":
         docker("start", server.name, timeout=60)
-    _wait_for_engine(server)
+    if server.flavour.bare:
+        _wait_for_sshd(server)
+    else:
+        _wait_for_engine(server)
     if renewed:
         return "made anew: the one that was there had another image or other keys"
     return {None: "made", "running": "found running"}.get(state, "started again")
@@ -122,6 +126,20 @@ def _refuse_busy(port: int) -> None:
             raise LabError(
                 f"port {port} on 127.0.0.1 is taken: set LAB_SERVER to another number"
             ) from error
+
+
+def _wait_for_sshd(server: Server, seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        # The engine's proxy takes every connection: only the greeting says that somebody is there.
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection(("127.0.0.1", server.ssh_port), timeout=2) as probe,
+        ):
+            if probe.recv(4) == b"SSH-":
+                return
+        time.sleep(0.2)
+    raise LabError(f"sshd on {server.name} does not answer: docker logs {server.name}")
 
 
 def _wait_for_engine(server: Server, seconds: float = 40) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lab.flavours import FLAVOURS, Flavour
@@ -32,6 +32,18 @@ def _number() -> int:
     if not text.isdigit() or not 1 <= int(text) <= MOST_SERVERS:
         raise LabError(f"LAB_SERVER is {text!r}; allowed: 1 to {MOST_SERVERS}")
     return int(text)
+
+
+def several(count: str) -> list[Server]:
+    """As many servers, from this one on.
+
+    :raises LabError: that is no number, or more than there are ports for.
+    """
+    first = Server()
+    most = MOST_SERVERS + 1 - first.number
+    if not count.isdecimal() or not 1 <= int(count) <= most:
+        raise LabError(f"--servers is {count!r}; allowed: 1 to {most}")
+    return [replace(first, number=first.number + n) for n in range(int(count))]
 
 
 def _flavour() -> Flavour:
@@ -76,6 +88,11 @@ class Server:
             "DEPLOY_PUBLIC__CONNECT": f"127.0.0.1:{self.https_port}",
             "DEPLOY_PUBLIC__CONNECT_HTTP": f"127.0.0.1:{self.http_port}",
         }
+
+    @property
+    def alias(self) -> str:
+        """Its name in lab/settings.yaml."""
+        return f"lab{self.number}"
 
     @property
     def host(self) -> str:

@@ -16,7 +16,8 @@ from lab.shell import Completed
 def up(server: Server | None = None, say: Say = silent) -> Server:
     """Bring the lab up: the engine, the images, the server and the site; safe to run again.
 
-    A site that is there already is left as it is, whatever was deployed to it.
+    A site that is there already is left as it is, whatever was deployed to it. A bare server
+    gets no site: that is the work of `setup`.
     """
     server = server or Server()
     with _one_at_a_time():
@@ -26,7 +27,9 @@ def up(server: Server | None = None, say: Say = silent) -> Server:
             say(line)
         keys.ensure_keys(server)
     say(f"server {server.name}: {machine.ensure_machine(server)}")
-    if copied := _copy_images(server):
+    if server.flavour.bare:
+        return server
+    if copied := copy_images(server):
         say(f"copied {', '.join(copied)} to the server's engine")
     if not website.is_installed(server):
         website.build_production(server)
@@ -48,8 +51,15 @@ def _one_at_a_time() -> Iterator[None]:
 
 
 def reset(server: Server | None = None, say: Say = silent) -> None:
-    """Bring the site on a running server back to plain production, and wait until it answers."""
+    """Bring the site on a running server back to plain production, and wait until it answers.
+
+    A bare server is made anew, without Docker.
+    """
     server = server or Server()
+    if server.flavour.bare:
+        machine.remove_machine(server)
+        up(server, say)
+        return
     website.wipe(server)
     say("removed the site and what deployments left")
     website.build_production(server)
@@ -91,7 +101,7 @@ def psql(sql: str, *, server: Server | None = None, database: str = DATABASE_NAM
     ).stdout.strip()
 
 
-def _copy_images(server: Server) -> list[str]:
+def copy_images(server: Server) -> list[str]:
     """Copy the site's images to the server's engine, those that are not the very same there."""
     missing = [
         image

@@ -25,7 +25,7 @@ def _facts(server: Server) -> list[tuple[str, str]]:
     facts = [("engine", engine.version()), ("server", f"{server.name}, {state or 'absent'}")]
     if state != "running":
         return [*facts, ("next", "invoke lab.up")]
-    facts.append(("flavour", server.flavour.release))
+    facts.append(("flavour", server.flavour.name))
     for name, command in (
         ("docker there", "docker version --format '{{.Server.Version}}'"),
         ("compose there", "docker-compose version --short"),

@@ -13,7 +13,7 @@ from invoke.tasks import task
 from rich.console import Console
 
 from lab import keys, server
-from lab.places import Server
+from lab.places import Server, several
 from lab.progress import spoken
 from lab.shell import LabError
 from lab.status import table
@@ -31,44 +31,54 @@ def _plain_errors() -> Iterator[None]:
         sys.exit(1)
 
 
-@task
-def up(context: Context) -> None:
+_SERVERS = {"servers": "how many, from LAB_SERVER on: lab1, lab2 and so on"}
+
+
+@task(help=_SERVERS)
+def up(context: Context, servers: str = "1") -> None:
     """Start the lab: a server in a container, with the site on it; safe to run again.
 
     LAB_SERVER=2 is a second one beside it, and so on; LAB_FLAVOUR=bookworm one with Docker 20.10
-    and docker-compose 1.29.
+    and docker-compose 1.29; bare-trixie and bare-bookworm have no Docker and no site: for setup.
 
     Needs root, and the packages of lab/install-packages.sh. The first run takes some two
     minutes, later ones seconds. A site that is there is left as it is. Next: deploy to it.
     """
     with _plain_errors():
-        made = server.up(say=spoken(console))
-    ssh = " ".join(keys.ssh_command(made))
-    console.print(f"\nLog in:\n  {ssh}\n  (or: invoke lab.ssh)", highlight=False, soft_wrap=True)
-    first = made.number == 1  # lab/settings.yaml is about the first one
-    where = "" if first else " ".join(f"{k}={v}" for k, v in made.environment.items()) + " "
+        made = [server.up(one, say=spoken(console)) for one in several(servers)]
+    for one in made:
+        ssh = " ".join(keys.ssh_command(one))
+        console.print(
+            f"\n{one.alias}, log in:\n  {ssh}\n  (or: LAB_SERVER={one.number} invoke lab.ssh)\n"
+            f"Visit:\n  curl --cacert .lab/ca.pem --connect-to ::127.0.0.1:{one.https_port} "
+            "https://1001stories.seedsofempowerment.org/",
+            highlight=False,
+            soft_wrap=True,
+        )
+    names = ",".join(one.alias for one in made)
+    next_one = "setup --plan" if made[0].flavour.bare else "deploy"
     console.print(
-        f"Deploy:\n  {where}fab -f lab/settings.yaml -H {made.host} deploy\n"
-        f"Visit:\n  curl --cacert .lab/ca.pem --connect-to ::127.0.0.1:{made.https_port} "
-        "https://1001stories.seedsofempowerment.org/",
+        f"\nNext:\n  fab -f lab/settings.yaml -H {names} {next_one}",
         highlight=False,
         soft_wrap=True,
     )
 
 
-@task
-def reset(context: Context) -> None:
+@task(help=_SERVERS)
+def reset(context: Context, servers: str = "1") -> None:
     """Bring the lab's site back to plain production; what was deployed to it is lost."""
     with _plain_errors():
-        server.reset(say=spoken(console))
+        for one in several(servers):
+            server.reset(one, say=spoken(console))
 
 
-@task(help={"images": "remove the lab's images from this machine too"})
-def down(context: Context, images: bool = False) -> None:
+@task(help={**_SERVERS, "images": "remove the lab's images from this machine too"})
+def down(context: Context, servers: str = "1", images: bool = False) -> None:
     """Remove the lab's server with all that is on it; `lab.up` makes it anew."""
     with _plain_errors():
-        server.down(remove_images=images)
-    console.print("The lab's server is gone.")
+        for one in several(servers):
+            server.down(one, remove_images=images)
+            console.print(f"The lab's server {one.number} is gone.")
 
 
 @task

@@ -28,6 +28,9 @@ from lab.shell import LabError
 # The old release: it cannot read the role that the migration brings.
 OLD_RELEASE = {"RELEASE": "production", "ROLES": "LEARNER,ADMIN"}
 
+# The files that only their owner may read; the others are 0644.
+MODES = {".env.production": 0o600, "nginx/ssl/privkey.pem": 0o600}
+
 WIPE = f"""
 # Also whoever else has the site's port, as a small site of the tests that were cut off.
 containers=$(docker ps -aq --filter name=^{PROJECT}; docker ps -aq --filter publish=80)
@@ -62,17 +65,20 @@ def build_production(server: Server) -> None:
 
 def install(server: Server) -> None:
     """Put the site's files on the server and start it."""
-    files = {
+    talk.run(["mkdir", "-p", PROJECT_FOLDER], server=server)
+    talk.send(server, ["tar", "-x", "-C", PROJECT_FOLDER], talk.archive(files(server), MODES))
+    talk.run(f"cd {PROJECT_FOLDER} && docker-compose up -d", server=server, timeout=120)
+
+
+def files(server: Server) -> dict[str, bytes]:
+    """What lies in the project folder of plain production, by path."""
+    return {
         "docker-compose.yml": _compose_file(server),
         ".env.production": env_file(server.flavour),
         "nginx/nginx.conf": _nginx_conf(server),
         **source_files(SITE / "db", "db/"),
         **_certificate(),
     }
-    modes = {".env.production": 0o600, "nginx/ssl/privkey.pem": 0o600}
-    talk.run(["mkdir", "-p", PROJECT_FOLDER], server=server)
-    talk.send(server, ["tar", "-x", "-C", PROJECT_FOLDER], talk.archive(files, modes))
-    talk.run(f"cd {PROJECT_FOLDER} && docker-compose up -d", server=server, timeout=120)
 
 
 def is_installed(server: Server) -> bool:

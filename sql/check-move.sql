@@ -1,5 +1,5 @@
--- Everybody in {{ from_role }} is now in {{ to_role }}, and nothing else has changed. Both counts
--- come from this transaction's one snapshot, so that visitors at work cannot disturb them.
+-- Everybody in the one role is now in the other, and nothing else has changed. Both counts come
+-- from this transaction's one snapshot, so that visitors at work cannot disturb them.
 -- An exception here rolls the whole transaction back.
 DO $check$
 DECLARE

@@ -13,30 +13,31 @@ CREATE TABLE IF NOT EXISTS migration_log (
     status         text        NOT NULL CHECK (status IN
         ('STARTED', 'COMPLETED', 'DEFERRED', 'FAILED', 'REVERSED', 'ROLLED_BACK')),
     started_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
-    file           text,
-    checksum       text,                  -- sha256 of the stage's file, before it is filled in
+    files          jsonb,                 -- sha256 of each of the stage's files, as it is stored
     who            text,
     host           text,
     backup_sha256  text,                  -- the dump that was made before
     counts_before  jsonb,
     counts_after   jsonb,
+    stands         jsonb,                 -- of ROLLED_BACK: stages that hold, and their entries' ids
     detail         text
 );
 
 -- One row for each user whose role the migration set. `reversed_at` closes it.
 CREATE TABLE IF NOT EXISTS user_backup_pre_migration (
-    release       text        NOT NULL,
-    id            text        NOT NULL,   -- the user's id as text, whatever its type
-    old_role      text        NOT NULL,
-    new_role      text        NOT NULL,
-    recorded_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
-    created_since boolean     NOT NULL DEFAULT false,  -- signed up in the new role
-    reversed_at   timestamptz,
-    outcome       text                    -- moved back; kept: a later change of role was kept
+    migration_name text        NOT NULL,
+    release        text        NOT NULL,
+    id             text        NOT NULL,   -- the user's id as text, whatever its type
+    old_role       text        NOT NULL,
+    new_role       text        NOT NULL,
+    recorded_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
+    created_since  boolean     NOT NULL DEFAULT false,  -- signed up in the new role
+    reversed_at    timestamptz,
+    outcome        text                    -- moved back; kept: a later change of role was kept
 );
 
--- A user is on the way at most once at a time.
+-- In one migration, a user is on the way at most once at a time.
 CREATE UNIQUE INDEX IF NOT EXISTS user_backup_pre_migration_open
-    ON user_backup_pre_migration (id) WHERE reversed_at IS NULL;
+    ON user_backup_pre_migration (migration_name, id) WHERE reversed_at IS NULL;
 
 COMMIT;

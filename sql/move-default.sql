@@ -1,4 +1,4 @@
--- A default of {{ from_role }} becomes {{ to_role }}; any other default stays as it is.
+-- A default of the one role becomes the other; any other default stays as it is.
 DO $default$
 BEGIN
     IF EXISTS (SELECT FROM pg_attrdef AS d JOIN pg_attribute AS a

@@ -2,4 +2,4 @@
 SELECT count(*) AS returned
   FROM {{ users }} AS u
   JOIN user_backup_pre_migration AS m ON m.id = u.{{ id }}::text AND m.reversed_at IS NULL
- WHERE u.{{ role }}::text = m.old_role
+ WHERE m.migration_name = {{ migration }} AND u.{{ role }}::text = m.old_role

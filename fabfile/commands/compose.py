@@ -21,10 +21,38 @@ def up_one(
     return [*argv, "up", "--detach", "--no-deps", "--no-build", "--force-recreate", service]
 
 
-def resolved(compose: Sequence[str], *, project: str, folder: str, file: str) -> list[str]:
+def up_all(compose: Sequence[str], *, project: str, folder: str, file: str) -> list[str]:
+    """Create and start every service that does not run; none that is there is made anew.
+
+    :param project: the project's name; empty: Compose takes the folder's.
+    """
+    return [*_whole(compose, project, folder, file), "up", "--detach", "--no-recreate"]
+
+
+def services(compose: Sequence[str], *, folder: str, file: str) -> list[str]:
+    """Print the names of a compose file's services, one a line; a wrong file is explained."""
+    return [*_whole(compose, "", folder, file), "config", "--services"]
+
+
+def resolved(compose: Sequence[str], *, folder: str, file: str, project: str = "") -> list[str]:
     """Print a compose file as Compose understands it: variables and env files filled in."""
-    argv = [*compose, "--project-name", project, "--project-directory", folder]
-    return [*argv, "--file", file, "config"]
+    return [*_whole(compose, project, folder, file), "config"]
+
+
+def images_of(resolved_file: str) -> list[str]:
+    """The images of the services that are not built.
+
+    :param resolved_file: as `compose config` prints it.
+    """
+    services = (yaml.safe_load(resolved_file) or {}).get("services") or {}
+    names = (s.get("image") for s in services.values() if not s.get("build"))
+    return sorted({str(name) for name in names if name})
+
+
+def _whole(compose: Sequence[str], project: str, folder: str, file: str) -> list[str]:
+    """Of a whole project; without a name Compose takes the folder's."""
+    named = ["--project-name", project] if project else []
+    return [*compose, *named, "--project-directory", folder, "--file", file]
 
 
 # Of the plain service, what must not be repeated: its names, its ports, and what it waits for.

@@ -10,6 +10,16 @@ COMPOSE_SERVICE = "com.docker.compose.service"
 COMPOSE_FOLDER = "com.docker.compose.project.working_dir"
 
 
+def engine_version() -> list[str]:
+    """The engine's version; fails where none runs or the user may not use it."""
+    return ["docker", "version", "--format", "{{.Server.Version}}"]
+
+
+def publishers(port: int) -> list[str]:
+    """Names of the running containers that publish a port of the server."""
+    return ["docker", "ps", "--filter", f"publish={port}", "--format", "{{.Names}}"]
+
+
 def list_containers(*, label: str | None = None, value: str | None = None) -> list[str]:
     """Ids of all containers, running or not, optionally with a label."""
     argv = ["docker", "ps", "--all", "--quiet", "--no-trunc"]

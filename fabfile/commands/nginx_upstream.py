@@ -73,12 +73,26 @@ def hands_on(
     return f"{before}{BEGIN}\n{block}{END}\n{after}"
 
 
-def names(text: str, hosts: Collection[str]) -> bool:
-    """Whether anything in a configuration sends visitors to the app."""
+def hosts_in(text: str) -> set[str]:
+    """The hosts that a configuration sends visitors to, itself or by an upstream of any name."""
     every = directives(text)
-    return bool(_upstreams(text, hosts)) or any(
-        _host(word.text) in hosts for d in every for word in _addresses(d)
-    )
+    groups = {d.arguments[0].text for d in every if d.name == "upstream" and d.arguments}
+    servers = {
+        _host(d.arguments[0].text)
+        for d in every
+        if d.name == "server" and d.arguments and d.inside[-1:] == ("upstream",)
+    }
+    passed = {_host(word.text) for d in every for word in _addresses(d)}
+    return (servers | (passed - groups)) - {""}
+
+
+def refuse_strange(text: str, hosts: Collection[str]) -> None:
+    """See that the app's upstream can be taken out of a configuration.
+
+    :raises NoUpstream: nothing in it names the app.
+    :raises DeployError: its upstream has other servers too.
+    """
+    _taken_out(text, hosts)
 
 
 def split(text: str, include: str) -> tuple[str, str]:

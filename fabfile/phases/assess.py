@@ -12,6 +12,7 @@ from ..probes.tls import certificate
 from ..report.checks import Check, render
 from ..server.backups import Backup
 from ..server.machine import read_machine
+from ..server.people import People
 from ..settings import COLOURS
 from ..site import Site
 from .phase import Phase, Step
@@ -39,12 +40,12 @@ class Assess(Phase):
     changes = False
 
     backup: Backup
+    people: People
 
     def __init__(self, site: Site) -> None:
         super().__init__(site)
         self.checks: list[Check] = []
         self.logs: list[str] = []
-        self.users = 0
         self.unhealthy = 0
 
     def steps(self) -> Sequence[Step]:
@@ -111,10 +112,9 @@ class Assess(Phase):
             )
 
     def database(self) -> None:
-        roles = self.site.database.role_counts()
-        self.users = sum(roles.values())
-        words = ", ".join(f"{count} {role}" for role, count in sorted(roles.items()))
-        self._note("database", "users by role", self.users > 0, "some users", words or "none")
+        self.people = people = self.site.database.people()
+        some = people.users > 0 or not people.known
+        self._note("database", "users by role", some, "some users", str(people))
         self._note("database", "version", True, "", self.site.database.version())
 
     def certificate(self) -> None:
@@ -186,7 +186,7 @@ class Assess(Phase):
         return [
             "Infrastructure Assessment Complete. System ready for deployment.",
             f"Backup created in: /tmp/{project}-backup-{self.site.release}/",
-            f"Database users: {self.users}",
+            f"Database users: {self.people.users if self.people.known else self.people}",
             f"Unhealthy containers: {self.unhealthy}",
         ]
 

@@ -74,7 +74,7 @@ class BlueGreen(Phase):
         self.releases = Releases(site.server, site.settings)
         self.delivery = Delivery("", "")
         self.sent_back = ""
-        self.moved = False  # whether rows are in a role that the former release cannot read
+        self.moved = False  # whether something is done that the former release cannot live with
         self.resume = resume
 
     def steps(self) -> Sequence[Step]:
@@ -182,6 +182,7 @@ class BlueGreen(Phase):
         self.traffic.settle()
         self.site.nginx.refuse_unswitchable()
         self.traffic.refuse_unprovable()
+        self.migrations.refuse_changed()
 
     def deliver(self) -> None:
         self.delivery = self.source.deliver()
@@ -261,24 +262,21 @@ class BlueGreen(Phase):
 
     def make_readable(self) -> None:
         """An older commit is a release too: it must not meet rows that it cannot read."""
-        container = self.new.container
-        if not self.migrations.says_that_it_cannot_read(container):
-            return
-        self.sent_back = self.migrations.make_readable_for(container)
+        self.sent_back = self.migrations.obey(self.new.container)
         if self.sent_back:
             self.console.warn(f"{self.new.name} cannot read the new role: {self.sent_back}")
 
     def rows_forth(self) -> str:
-        if not self.sent_back or not self.migrations.can_read(self.former.container):
+        if not self.sent_back:
             return ""
-        self.migrations.data()
-        return "the roles moved forth again"
+        mine = {self.site.release}
+        forth = self.migrations.forth_again(mine, self.former.container)
+        return "the roles moved forth again" if forth else ""
 
     # -- the switch ----------------------------------------------------------------------------
 
     def switch(self) -> None:
-        former = self.former.container
-        self.moved = not self.migrations.can_read(former) and self.migrations.rows_have_moved()
+        self.moved = self.migrations.keeps_from(self.former.container)
         try:
             self.traffic.move(self.new.colour, self.new.release, self.new.name)
         except DeployError as error:
@@ -347,20 +345,18 @@ class BlueGreen(Phase):
     # -- after it ------------------------------------------------------------------------------
 
     def move_rows(self) -> None:
-        if not self.migrations.data_is_due():
-            return
-        if self.migrations.says_that_it_cannot_read(self.new.container):
-            self.console.detail("they stay: the new release says that it cannot read them")
-            return
-        self.moved = True  # before the attempt: a lost answer may have been a success
-        self.migrations.data()
-        for line in self.migrations.summary():
-            self.console.detail(line)
+        for migration in self.migrations.all:
+            if not migration.data_is_due():
+                continue
+            if migration.says_that_it_cannot_read(self.new.container):
+                self.console.detail("they stay: the new release says that it cannot read them")
+                return
+            self.moved = True  # before the attempt: a lost answer may have been a success
+            self.console.detail(migration.data().text)
 
     def rows_back(self) -> str:
         """Before traffic goes back, every value is one that the former release can read."""
-        moved = self.migrations.make_readable_for(self.former.container)
-        return f"roles: {moved}" if moved else ""
+        return self.migrations.make_readable_for(self.former.container)
 
     def stop_former(self) -> None:
         self.former_run.stop()
@@ -377,7 +373,9 @@ class BlueGreen(Phase):
     def contract(self) -> None:
         """A busy table is no reason to take a good release back: the next run closes it."""
         try:
-            self.console.detail(self.migrations.contract().text)
+            self.moved = self.moved or self.migrations.contract_is_due()
+            for line in self.migrations.contract().text.splitlines():
+                self.console.detail(line)
         except DeployError as error:
             self.console.warn(f"not closed yet: {error.reason}; next: fab run-migration")
 

@@ -7,9 +7,10 @@ import time
 
 from .. import interrupts
 from ..commands import compose, docker
-from ..errors import CommandFailed, DeployError
+from ..errors import DeployError
 from ..probes.answer import database_in
 from ..probes.http import Answer, direct, healthy
+from ..server.compose import find_compose
 from ..server.containers import (
     COLOUR_LABEL,
     COMMIT_LABEL,
@@ -68,7 +69,7 @@ class ColourRun:
         }
         file = f"{folder}/{options.file}"
         command = compose.resolved(
-            self._compose_command(), project=project, folder=folder, file=file
+            find_compose(self.server).command, project=project, folder=folder, file=file
         )
         plain = self.server.run(command, check=False)
         if not plain.ok:
@@ -126,7 +127,7 @@ class ColourRun:
         self.remove()
         self.server.run(
             compose.up_one(
-                self._compose_command(),
+                find_compose(self.server).command,
                 project=self.site.containers.project,
                 folder=folder,
                 files=[self.override],
@@ -225,15 +226,3 @@ class ColourRun:
         memory = "\nkilled for want of memory" if container.out_of_memory else ""
         health = f"last health check: {container.health_log}\n" if container.health_log else ""
         return DeployError(reason, evidence=f"{health}{self.last_logs()}{memory}")
-
-    def _compose_command(self) -> list[str]:
-        for command in (["docker", "compose"], ["docker-compose"]):
-            try:
-                self.server.run([*command, "version"])
-            except CommandFailed:
-                continue
-            return command
-        raise DeployError(
-            f"Docker Compose is missing on {self.server}",
-            next_command="on the server: apt-get install docker-compose-plugin (or docker-compose)",
-        )

@@ -15,6 +15,7 @@ from ..errors import (
 )
 from ..server.ledger import CutOff
 from ..server.live import Live
+from ..server.migration_summary import summary
 from ..server.migrations import Migrations
 from ..site import Site
 from .assess import Assess
@@ -57,7 +58,7 @@ def deploy(site: Site, data: str | None = None, *, resume: bool = False) -> None
         _validate_or_go_back(site, blue_green)
         site.settle()
         if blue_green.migrations.wanted:
-            _say(site, ["Migration Summary:", *blue_green.migrations.summary()])
+            _say(site, ["Migration Summary:", *summary(blue_green.migrations)])
         _say(site, blue_green.summary())
 
 
@@ -70,9 +71,10 @@ def assess(site: Site) -> None:
 
 def migrate(site: Site, data: str | None = None) -> None:
     """Phase 2, with the guide's expected output."""
+    migration = Migrate(site, data)
     with site.locked(Migrate.name):
         _begin(site)
-        Migrate(site, data).run()
+        migration.run()
 
 
 def blue_green_deploy(site: Site, *, resume: bool = False) -> None:
@@ -152,6 +154,22 @@ def _finish_with_database(site: Site, *, yes: bool, keep_new_rows: bool) -> None
     phase = DatabaseRestore(site, name, yes=yes, keep_new_rows=keep_new_rows)
     phase.run()
     _say(site, [*phase.summary(), "", *app.summary()])
+
+
+def take_back(site: Site) -> None:
+    """What a run of this release did here goes back, because it failed on another server.
+
+    Right also where it did nothing, or was killed half way.
+    """
+    with site.locked(Rollback.name), measured(site):
+        clear_up(site, going_back=True)
+        if site.live.read().release == site.release:
+            phase = Rollback(site)
+            phase.run()
+            _say(site, phase.summary())
+        for line in _rows_back(site, site.release):
+            site.console.line(line)
+        site.settle()
 
 
 def restore(site: Site, name: str, *, yes: bool, keep_new_rows: bool) -> None:
@@ -275,10 +293,8 @@ def _gone_back(site: Site, why: DeployError) -> DeployError:
 
 def _rows_back(site: Site, release: str) -> list[str]:
     """Rows that a run of this release moved go back, whoever can read them: as before it."""
-    migrations = Migrations(site)
-    if not migrations.wanted or not migrations.moved_by(release):
-        return []
-    return [f"roles: {migrations.move_back()}"]
+    moved = Migrations(site).send_back_of(release)
+    return [moved] if moved else []
 
 
 def _say(site: Site, lines: list[str]) -> None:

@@ -37,7 +37,8 @@ def measured(site: Site) -> Iterator[None]:
     finally:
         site.meter, site.console.gauge = None, None
         with interrupts.masked():
-            _say(site, meter.stop(), since)
+            site.measurements.append(meter.stop())
+            _say(site, site.measurements[-1], since)
 
 
 def _say(site: Site, measurement: Measurement, since: str) -> None:

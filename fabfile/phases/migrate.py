@@ -1,12 +1,15 @@
-"""02-run-migration.sh: the new role, and the rows as soon as every release can read them."""
+"""02-run-migration.sh: what is new, and the rows as soon as every release can read them."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 from ..errors import DeployError
-from ..server.migration_checks import UnexpectedUsers, told
-from ..server.migrations import Migrations, MovedBack
+from ..server.migration import Migration
+from ..server.migration_checks import UnexpectedUsers
+from ..server.migration_summary import summary
+from ..server.migrations import Migrations
 from ..site import Site
 from .assess import NO_BACKUP
 from .phase import Phase, Step
@@ -38,16 +41,17 @@ class Migrate(Phase):
         self.resume = resume
         self.when = data or site.settings.migration.data
         self.migrations = Migrations(site)
-        self.moved = False  # by this run
+        self.migrations.refuse_unsendable()  # before anything is contacted
+        self.moved: list[Migration] = []  # whose rows this run moved
 
     def steps(self) -> Sequence[Step]:
         if not self.migrations.wanted:
-            return (Step("no migration: migration.folder is empty", self.check),)
+            return (Step(self.migrations.none, self.check),)
         return (
             Step("check the database and what is expected of it", self.check),
             Step("create the migration log", self.migrations.prepare),
             Step("back up before the migration", self.back_up, trigger=NO_BACKUP),
-            Step("expand: add the new role beside the old", self.expand, trigger=ROLLED_BACK),
+            Step("expand: add what is new beside the old", self.expand, trigger=ROLLED_BACK),
             Step(
                 "data: move the rows, or leave them for the switch",
                 self.move,
@@ -66,49 +70,82 @@ class Migrate(Phase):
 
     def check(self) -> None:
         try:
-            self.console.detail(f"users: {told(self.migrations.check())}")
+            self.console.detail(f"users: {self.migrations.check()}")
         except UnexpectedUsers as error:
             error.trigger = CORRUPT
             raise
+        for name, why in self.migrations.skipped.items() if self.migrations.wanted else ():
+            self.console.detail(f"{name}: {why}")
+        for name in self.migrations.orphans():
+            self.console.warn(
+                f"{name} was applied, and its folder is not here: no way back from it"
+            )
 
     def back_up(self) -> None:
         backups = self.site.backups
         backup = backups.create("pre-migration", self.site.release, files=False)
-        self.migrations.backup_sha256 = backup.sha256
+        self.migrations.note_backup(backup.sha256)
         self.console.detail(f"{backup.link} → {backup.folder}, verified")
         for gone in backups.prune({self.site.release}):
             self.console.detail(f"removed {gone.folder}")
 
     def expand(self) -> None:
-        self.console.detail(self.migrations.expand().text)
+        try:
+            self._tell(self.migrations.expand().text)
+        except DeployError as error:
+            with contextlib.suppress(DeployError):
+                if added := self.migrations.expanded_by(self.site.release):
+                    stay = f"stays expanded, which only adds: {', '.join(added)}"
+                    error.state = "; ".join(filter(None, [error.state, stay]))
+            raise
 
     def move(self) -> None:
-        lacking = [container.name for container in self.migrations.readers_lacking_new_role()]
-        role = self.settings.migration.new_role
-        if not self.migrations.data_is_due():
-            self.console.detail(self.migrations.data().text)
-            if self.migrations.contract_is_due() and not lacking:
-                self.console.detail(self.migrations.contract().text)  # an earlier run was hindered
-            return
+        """In their order: where one has to wait, those after it wait for it."""
+        first = ""
+        for migration in self.migrations.all:
+            if not migration.data_is_due():
+                self._close(migration, hindered=bool(first))
+            elif first:
+                self._defer(migration, f": {first} comes first")
+            elif not self._move(migration):
+                first = migration.name
+
+    def _close(self, migration: Migration, *, hindered: bool) -> None:
+        """An earlier run may have been kept from it."""
+        if migration.contract_is_due() and not hindered and not migration.lacking():
+            self._tell(migration.contract().text)
+        elif "data" in migration.folder.stages:
+            self._tell(migration.data().text)
+
+    def _move(self, migration: Migration) -> bool:
+        """:returns: False where the rows wait for the switch."""
+        lacking = ", ".join(container.name for container in migration.lacking())
         if self.when == "after-switch" or (self.when == "auto" and lacking):
-            self.migrations.defer_data()
-            why = f": {', '.join(lacking)} cannot read {role}" if lacking else ", as asked"
-            self.console.detail(f"data: deferred until after the switch{why}")
-            return
+            self._defer(migration, f": {migration.unread_by(lacking)}" if lacking else ", as asked")
+            return False
         if lacking:
             self.console.warn(
-                f"moving the rows now, though {', '.join(lacking)} cannot read {role}: every "
-                f"page that reads a {role} fails until the switch"
+                f"moving the rows now, though {migration.unread_by(lacking)}: every page that "
+                "reads what is moved fails until the switch"
             )
-        self.moved = True  # before the attempt: a lost answer may have been a success
-        self.console.detail(self.migrations.data().text)
+        self.moved.append(migration)  # before the attempt: a lost answer may have been a success
+        self._tell(migration.data().text)
+        return True
+
+    def _defer(self, migration: Migration, why: str) -> None:
+        migration.defer_data()
+        self.console.detail(f"{migration.name}: data deferred until after the switch{why}")
 
     def rows_back(self) -> str:
         """Every row that this run moved."""
         # The run that is resumed may have moved them under this very release.
-        mine = self.moved or (self.resume and self.migrations.moved_by(self.site.release))
-        moved = self.migrations.move_back() if mine else MovedBack()
-        return f"roles: {moved}" if moved != MovedBack() else ""
+        if self.resume and not self.moved:
+            return self.migrations.send_back_of(self.site.release)
+        return "; ".join(filter(None, [one.send_back() for one in reversed(self.moved)]))
+
+    def _tell(self, text: str) -> None:
+        for line in text.splitlines():
+            self.console.detail(line)
 
     def validate(self) -> None:
         faults = self.migrations.unsettled()
@@ -121,4 +158,4 @@ class Migrate(Phase):
 
     def summary(self) -> list[str]:
         """The guide's migration summary, as the database has it now."""
-        return ["Migration Summary:", *self.migrations.summary()]
+        return ["Migration Summary:", *summary(self.migrations)]

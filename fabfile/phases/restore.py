@@ -13,7 +13,6 @@ from ..server.backup import Backup
 from ..server.containers import Container
 from ..server.kept import kept_by, kept_databases
 from ..server.loss import TableLoss
-from ..server.migration_checks import told
 from ..server.migration_log import MigrationLog
 from ..server.migrations import Migrations
 from ..server.new_rows import NewRow, NewRows
@@ -154,11 +153,8 @@ class DatabaseRestore(Phase):
             return
         # What is logged here must not take the numbers of what the live one has logged since.
         keep_numbers(self.site.database, self.site.database.other(self.candidate))
-        if any(map(migrations.can_read, self.readers())):
-            migrations.add_new_role()  # one that writes it may go on doing so
-        for reader in self.readers():
-            if moved := migrations.make_readable_for(reader):
-                self.console.detail(f"for {reader.name}: {moved}")
+        for line in migrations.fit(self.readers()):
+            self.console.detail(line)
 
     def swap(self) -> None:
         self.kept = self.restore.swap(self.candidate)
@@ -178,12 +174,13 @@ class DatabaseRestore(Phase):
         for row in NewRows(self.site, self.backup, self.kept).carry_over():
             self.carried += row.carried
             say = self.console.detail if row.carried else self.console.warn
-            say(str(self._without_secrets(row)))
+            say(str(self.without_secrets(row)))
         self.console.detail(f"{self.carried:,} rows carried over")
 
-    def _without_secrets(self, row: NewRow) -> NewRow:
+    def without_secrets(self, row: NewRow) -> NewRow:
         """A session's key may be all that it takes to be signed in."""
-        secret = row.key and row.table.strip('"') == self.settings.database.session_table
+        table = self.settings.database.session_table
+        secret = row.key and table and row.table.endswith(f".{table}")
         return replace(row, key="(a session)") if secret else row
 
     def log(self) -> None:
@@ -212,10 +209,12 @@ def log_rollback(site: Site, backup: str, kept: str) -> None:
     with contextlib.ExitStack() as stack:
         there = stack.enter_context(site.database.session(site.release))
         former = stack.enter_context(site.database.other(kept).session(site.release))
-        log = MigrationLog(there, migrations.folder.name)
-        log.take_over(former)
-        detail = f"restored {backup}; kept {kept}"
-        log.add("all", "ROLLED_BACK", site.release, detail=detail)
+        MigrationLog(there, "").take_over(
+            former,
+            site.release,
+            f"restored {backup}; kept {kept}",
+            known=[one.name for one in migrations.all],
+        )
 
 
 class UndoRestore(Phase):
@@ -257,11 +256,8 @@ class UndoRestore(Phase):
         """Roles go back before the release that runs meets one that it cannot read."""
         live = self.site.live.read().container
         kept = self.site.database.other(self.kept, writable=True)
-        migrations = Migrations(self.site, on=kept)
-        if migrations.wanted and migrations.can_read(live):
-            migrations.add_new_role()  # one that writes it may go on doing so
-        if moved := migrations.make_readable_for(live):
-            self.console.detail(f"for {live.name}: {moved}")
+        for line in Migrations(self.site, on=kept).fit([live]):
+            self.console.detail(line)
 
     def swap(self) -> None:
         self.other = swap_back(self.site, self.kept)
@@ -278,8 +274,7 @@ class UndoRestore(Phase):
 
 
 def _users(site: Site) -> str:
-    roles = site.database.role_counts()
-    return f"• Total users: {sum(roles.values())} ({told(roles)})"
+    return site.database.people().line
 
 
 def _told(loss: TableLoss) -> tuple[str, ...]:

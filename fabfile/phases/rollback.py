@@ -10,8 +10,10 @@ from ..errors import DeployError
 from ..probes.http import Answer
 from ..server.containers import Container
 from ..server.live import Live
+from ..server.migration_summary import staying
 from ..server.migrations import Migrations
 from ..server.releases import Releases
+from ..server.sql_session import DatabaseError
 from ..site import Site
 from .colours import ColourRun
 from .phase import Phase, Step
@@ -177,11 +179,10 @@ class Rollback(Phase):
             self.console.detail(moved)
 
     def rows_forth(self) -> str:
-        readable = self.migrations.can_read(self.live.container)
-        if not self.sent_back or self.arrived or not readable:
+        if not self.sent_back or self.arrived:
             return ""
-        self.migrations.data()
-        return "the roles moved forth again"
+        forth = self.migrations.forth_again({self.site.release}, self.live.container)
+        return "the rows moved forth again" if forth else ""
 
     def switch(self) -> None:
         self.traffic.move(self.former.colour, self.former.release, self.former.name)
@@ -228,4 +229,12 @@ class Rollback(Phase):
             f"• Environment: {former.colour.capitalize()} (was {was.colour.capitalize()})",
             "• Traffic: 100% switched back",
             f"• Health status: {' '.join(self.health.body.split())}",
+            *self.schema(),
         ]
+
+    def schema(self) -> list[str]:
+        """What of the migrations stays; a database that is away keeps nobody from the rest."""
+        try:
+            return staying(self.migrations, self.former.container)
+        except DatabaseError as error:
+            return [f"• Schema: not known: {error.reason}"]

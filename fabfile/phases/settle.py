@@ -10,7 +10,6 @@ from ..server.containers import FORMER_LABEL
 from ..server.kept import kept_by_any, sweep_candidates
 from ..server.ledger import CutOff
 from ..server.live import Live
-from ..server.migration_log import MigrationLog
 from ..server.migrations import Migrations
 from ..server.releases import Releases
 from ..server.sql_session import DatabaseError
@@ -100,17 +99,7 @@ def _clear_database(site: Site, live: Live, dead: CutOff) -> None:
             f"as {kept}: fab restore --undo brings it back"
         )
     if moved := Migrations(site).make_readable_for(live.container):
-        site.console.detail(f"roles: {moved}")
-    _rows_forth(site, live, dead)
-
-
-def _rows_forth(site: Site, live: Live, dead: CutOff) -> None:
-    """It had moved the roles back for a release that visitors are not with."""
-    migrations = Migrations(site)
-    if not migrations.wanted or not migrations.can_read(live.container):
-        return
-    with site.database.session(site.release) as session:
-        entries = MigrationLog(session, migrations.folder.name).entries()
-    mine = [entry for entry in entries if entry.stage == "data"]
-    if mine and mine[-1].status == "REVERSED" and mine[-1].release in dead.releases:
-        site.console.detail(migrations.data().text)
+        site.console.detail(moved)
+    # It had taken something back for a release that visitors are not with.
+    if forth := Migrations(site).forth_again(dead.releases, live.container):
+        site.console.detail(forth)

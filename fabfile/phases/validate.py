@@ -17,6 +17,7 @@ from ..server.live import Live
 from ..server.machine import read_machine
 from ..server.migration_log import standing
 from ..server.migrations import Migrations
+from ..server.role_migration import RoleMigration
 from ..site import Site
 from .phase import Phase, Step
 
@@ -112,16 +113,15 @@ class Validate(Phase):
         ]
 
     def database(self) -> list[Check]:
-        roles = self.site.database.role_counts()
-        checks = [users.check_reachable(roles)]
-        if self.settings.migration.folder:
-            promise = self._promise()
-            checks += users.check_roles(roles, self.settings.migration, promise)
-            if promise.moved:
-                checks.append(users.check_settled(Migrations(self.site).unsettled()))
+        people, migrations = self.site.database.people(), Migrations(self.site)
+        checks = [users.check_reachable(people)]
+        for migration in migrations.roles[-1:]:  # what came later may move them on
+            checks += users.check_roles(people.roles, migration.roles, self._promise(migration))
+        if migrations.all and any(migrations.every().values()):
+            checks.append(users.check_settled(migrations.unsettled()))
         if self.settings.database.session_table:
             sessions = self.site.database.sessions_per_user()
-            checks.append(users.check_sessions(sessions, sum(roles.values())))
+            checks.append(users.check_sessions(sessions, people))
         return checks
 
     def endpoints(self) -> list[Check]:
@@ -239,8 +239,8 @@ class Validate(Phase):
     def _live(self) -> Live:
         return self.site.live.read()
 
-    def _promise(self) -> users.Promise:
-        entries = Migrations(self.site).entries()
+    def _promise(self, migration: RoleMigration) -> users.Promise:
+        entries = migration.entries()
         data = standing(entries, "data")
         return users.Promise(
             moved=data is not None,

@@ -6,7 +6,7 @@ import contextlib
 import socket
 import ssl
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -17,6 +17,7 @@ from cryptography import x509
 from ..errors import BadSettings
 from ..settings import Public
 
+_NO_CHECK_TIME = ssl.VerifyFlags(0x200000)  # X509_V_FLAG_NO_CHECK_TIME, which ssl does not name
 TIMEOUT = 10.0  # seconds for one handshake
 VERSIONS = {
     "TLSv1": ssl.TLSVersion.TLSv1,
@@ -92,6 +93,27 @@ def certificate(public: Public) -> Certificate:
         why = error.verify_message or str(error)
     with _handshake(public, _unchecked()) as connection:
         return _read(connection, why)
+
+
+def chain_problem(public: Public) -> str:
+    """Why the chain alone does not hold, whatever the certificate's dates and names; or nothing.
+
+    :raises NoHandshake: nothing answers there, or it does not speak TLS.
+    """
+    context = trust(public)
+    context.check_hostname = False
+    context.verify_flags |= _NO_CHECK_TIME
+    try:
+        with _handshake(public, context):
+            return ""
+    except ssl.SSLCertVerificationError as error:
+        return error.verify_message or str(error)
+
+
+def covers(names: Sequence[str], domain: str) -> bool:
+    """Whether a certificate with these names is one for the domain; `*` stands for one label."""
+    parent = domain.lower().partition(".")[2]
+    return bool({domain.lower(), f"*.{parent}"} & {name.lower() for name in names})
 
 
 def supports(public: Public, version: str) -> bool:

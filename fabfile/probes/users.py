@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..report.checks import Check
-from ..settings import Migration
+from ..server.migration_folder import Roles
+from ..server.people import People
 
 GROUP = "Database"
 
@@ -27,18 +28,18 @@ class Promise:
     now: bool
 
 
-def check_reachable(roles: Mapping[str, int]) -> Check:
+def check_reachable(people: People) -> Check:
     """The database answered; what with."""
-    words = ", ".join(f"{count} {role}" for role, count in sorted(roles.items()))
-    return Check.of(GROUP, "reachable", True, "an answer", words or "no users", critical=True)
+    return Check.of(GROUP, "reachable", True, "an answer", str(people), critical=True)
 
 
-def check_roles(roles: Mapping[str, int], migration: Migration, promise: Promise) -> list[Check]:
+def check_roles(roles: Mapping[str, int], migration: Roles, promise: Promise) -> list[Check]:
     """Users by role against the migration's promise.
 
     :param roles: users by role, as the database has them now.
+    :param migration: the roles that people move from and to.
     """
-    old, new = migration.old_role, migration.new_role
+    old, new = migration.old, migration.new
     left, before, critical = roles.get(old, 0), dict(promise.before), promise.now
     found = f"{left} {old} users" + ("" if promise.moved else " (the rows have not moved)")
     wanted = f"0 {old} users"
@@ -63,9 +64,10 @@ def check_settled(faults: Sequence[str]) -> Check:
     return Check.of(GROUP, "users and sessions", not faults, wanted, found, critical=True)
 
 
-def check_sessions(sessions: Mapping[str, int], users: int) -> Check:
+def check_sessions(sessions: Mapping[str, int], people: People) -> Check:
     """Sessions are there; none at all warns, since a quiet site may have none."""
-    found = f"{sum(sessions.values())} sessions of {len(sessions)} of {users} users"
+    of = f" of {people.users}" if people.known else ""
+    found = f"{sum(sessions.values())} sessions of {len(sessions)}{of} users"
     return Check.of(GROUP, "sessions", bool(sessions), "some", found, critical=False)
 
 

@@ -133,15 +133,19 @@ class Backups:
         self._link(backup)
         return backup
 
+    def room(self) -> tuple[int, str]:
+        """Bytes that must be free for a backup, and of what they are the sum."""
+        size, kept = self.database.size(), self.settings.limits.free_disk_gb
+        why = f"{ROOM} × the database's {_gb(size)}, and limits.free_disk_gb ({kept:g})"
+        return ROOM * size + int(kept * 10**9), why
+
     def _refuse_no_room(self) -> None:
         free = int(self.server.run(["df", "-B1", "--output=avail", self.parent]).lines[-1])
-        size = self.database.size()
-        needed = ROOM * size + int(self.settings.limits.free_disk_gb * 10**9)
+        needed, why = self.room()
         if free < needed:
             raise DeployError(
                 f"no room for a backup: {_gb(free)} free, {_gb(needed)} needed",
-                evidence=f"{ROOM} × the database's {_gb(size)}, and limits.free_disk_gb "
-                f"({self.settings.limits.free_disk_gb:g}), in {self.parent}",
+                evidence=f"{why}, in {self.parent}",
                 state="nothing was changed",
                 next_command=f"on the server: du -sh {self.parent}/*; or move folders.backups",
             )

@@ -10,9 +10,10 @@ from ..settings import Settings
 from .connection import Server
 from .containers import Container, Containers
 from .forwarding import ForwardingRefused
+from .people import People, people
 from .psql_dialogue import PsqlWire
 from .sql_session import DatabaseError, ForwardedWire, Session, Wire
-from .sql_text import SHARED, fill_in, identifier, literal, names
+from .sql_text import identifier, literal, qualified
 
 PORT = 5432
 IDLE_LIMIT = 60  # seconds a frozen client may keep a transaction open
@@ -134,13 +135,10 @@ class Database:
 
     # -- questions -----------------------------------------------------------------------------
 
-    def role_counts(self) -> dict[str, int]:
-        """How many users have each role; empty where the site has no such table."""
-        if self.settings.database.user_table is None:
-            return {}
-        sql = fill_in(SHARED / "counts.sql", names(self.settings))
+    def people(self) -> People:
+        """Users, users per role, and sessions."""
         with self.session() as session:
-            return dict(session.query(sql)[0]["roles"])
+            return people(session, self.settings)
 
     def sessions_per_user(self) -> dict[str, int]:
         """How many sessions each user has, by id; empty where the site keeps none here."""
@@ -150,7 +148,7 @@ class Database:
         with self.session() as session:
             rows = session.query(
                 f"SELECT {identifier(database.session_user)}::text AS whose, count(*) AS number"
-                f" FROM {identifier(database.session_table)} GROUP BY 1"
+                f" FROM {qualified(self.settings, database.session_table)} GROUP BY 1"
             )
         return {row["whose"]: row["number"] for row in rows}
 

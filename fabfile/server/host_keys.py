@@ -9,7 +9,7 @@ from typing import Any
 
 import paramiko
 
-from ..errors import ServerUnreachable
+from ..errors import HostKeyRefused, ServerUnreachable
 from ..settings import Ssh
 
 
@@ -41,7 +41,7 @@ class _RefuseUnknown(paramiko.MissingHostKeyPolicy):
         digest = base64.b64encode(hashlib.sha256(key.asbytes()).digest()).decode().rstrip("=")
         host, _, port = hostname.strip("[]").partition("]:")
         option = f"-p {port} " if port else ""
-        raise ServerUnreachable(
+        raise HostKeyRefused(
             f"unknown host key of {hostname}: {key.get_name()} SHA256:{digest}",
             state="nothing was sent; the site is as it was",
             next_command="compare the fingerprint with your provider's, then: "

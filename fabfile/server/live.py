@@ -91,7 +91,7 @@ class LiveReader:
 
         :param answer: one that has just come from the public address.
         """
-        if answer.colour or self.settings.nginx.manage == "whole":
+        if answer.colour:
             return answer.colour, answer.release
         container = self.nginx.container
         if not container.running:

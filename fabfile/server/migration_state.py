@@ -1,169 +1,164 @@
-"""How the migration stands: read from the database and the containers; nothing is changed."""
+"""How one migration stands: read from the database and the containers; nothing is changed."""
 
 from __future__ import annotations
 
 import contextlib
-from functools import cached_property
-from pathlib import Path
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from . import migration_checks as checks
 from .containers import COLOUR_LABEL, Container
 from .database import Database
+from .migration_folder import REVERSES, STAGE_FILES, STAGES, MigrationFolder
 from .migration_log import LogEntry, MigrationLog, standing
+from .releases import STAMP
 from .sql_session import Session
-from .sql_text import stage_folder
+from .stage_text import mode_of
 
 if TYPE_CHECKING:
     from ..site import Site
 
-NONE = "no migration: migration.folder is empty"
+BACK = ("contract", "data")  # what a rollback takes back, in this order; an expansion stays
 
 
 class MigrationState:
-    """What is asked of the site's migration.
+    """What is asked of one migration; nothing is changed.
 
-    :param on: the database that is asked; by default the site's own.
+    :param on: the database that it works on; by default the site's own.
     """
 
-    def __init__(self, site: Site, on: Database | None = None) -> None:
+    def __init__(self, site: Site, folder: MigrationFolder, on: Database | None = None) -> None:
         self.site = site
         self.settings = site.settings
+        self.folder = folder
         self.on = on or site.database
+        self.backup_sha256: str | None = None  # of the dump made before, where this run made it
 
     @property
-    def wanted(self) -> bool:
-        """Whether there is a migration at all."""
-        return bool(self.settings.migration.folder)
+    def name(self) -> str:
+        return self.folder.name
 
-    @cached_property
-    def folder(self) -> Path:
-        """The stage files' folder; its name is the migration's.
-
-        :raises BadSettings: there is no such folder.
-        """
-        return stage_folder(self.settings)
-
-    def check(self) -> dict[str, int]:
-        """Compare with the settings' expectations and the checksums; nothing is changed.
-
-        :returns: users per role.
-        :raises DeployError: users per role are not as expected before the first run, or a
-            stage's file is not the one that was applied.
-        """
-        with self._session() as session:
-            roles: dict[str, int] = checks.counts(session, self.settings)["roles"]
-            if self.wanted:
-                entries = MigrationLog(session, self.folder.name).entries()
-                checks.refuse_edited(entries, self.folder)
-                checks.refuse_unexpected(roles, entries, self.settings)
-        return roles
+    # -- how it stands -------------------------------------------------------------------------
 
     def entries(self) -> list[LogEntry]:
         """The log, oldest first."""
-        if not self.wanted:
-            return []
         with self._session() as session:
-            return MigrationLog(session, self.folder.name).entries()
+            return MigrationLog(session, self.name).entries()
+
+    def standing(self, stage: str) -> LogEntry | None:
+        """The entry by which a stage holds."""
+        return standing(self.entries(), stage)
+
+    @property
+    def has_way_back(self) -> bool:
+        """Whether a rollback can take anything of it back."""
+        return bool(self._reversible)
 
     def data_is_due(self) -> bool:
-        """Whether the rows wait to be moved: expand is done, and data never, or reversed since."""
-        entries = self.entries()
-        return bool(standing(entries, "expand")) and standing(entries, "data") is None
+        """Whether the rows wait to be moved: what comes before is done, and data never, or
+        reversed since."""
+        return self._is_due("data", self.entries())
 
     def contract_is_due(self) -> bool:
-        """Whether the rows have moved and the old role is not refused yet."""
-        entries = self.entries()
-        return bool(standing(entries, "data")) and not standing(entries, "contract")
+        """Whether all is done that comes before contract, and contract is not."""
+        return self._is_due("contract", self.entries())
 
     def moved_by(self, release: str) -> bool:
-        """Whether the rows have moved, by a run of this release."""
-        data = standing(self.entries(), "data")
-        return data is not None and data.release == release
+        """Whether a run of this release did what a rollback takes back."""
+        entries = self.entries()
+        found = (standing(entries, stage) for stage in self._reversible)
+        return any(entry is not None and entry.release == release for entry in found)
 
-    def rows_have_moved(self) -> bool:
-        """Whether anybody is in the new role, or in the map and not back yet."""
-        if not self.wanted:
-            return False
-        with self._session() as session:
-            return self._moved(MigrationLog(session, self.folder.name))
+    def has_moved(self) -> bool:
+        """Whether there is anything to take back for a release that does not live with it."""
+        return bool(self._reversible) and any(self._to_reverse(self.entries()))
 
-    def can_read(self, container: Container) -> bool:
-        """Whether a container's release says that it can read the new role."""
-        reads = container.reads(self.settings.database.role_type or "")
-        return reads is not None and self.settings.migration.new_role in reads
+    def lives_with(self, container: Container) -> bool:
+        """Whether a container's release was made for it: by the run that began it, or later."""
+        begun_by, release = self._begun_by(self.entries()), container.release or ""
+        return bool(begun_by and STAMP.fullmatch(release)) and release >= begun_by
 
     def says_that_it_cannot_read(self, container: Container) -> bool:
-        """Whether a release names the values that it can read, and the new role is not one.
+        """Whether a release itself says that it cannot live with the rows moved."""
+        return False
 
-        A release that says nothing is trusted with its own migration, but not with going back.
-        """
-        reads = container.reads(self.settings.database.role_type or "")
-        return self.wanted and reads is not None and not self.can_read(container)
+    def unread_by(self, releases: str) -> str:
+        """Words for releases that do not live with the rows moved."""
+        return f"{releases} is from before {self.name}"
 
-    def readers_lacking_new_role(self) -> list[Container]:
-        """Running containers of the app that do not say that they can read the new role."""
-        if not self.wanted:
-            return []
+    def lacking(self) -> list[Container]:
+        """Running containers of the app that do not live with it."""
+        return [c for c in self.app_containers() if not self.lives_with(c)]
+
+    def app_containers(self) -> list[Container]:
+        """The app's containers that run."""
         return [
             container
             for container in self.site.containers.all()
             if container.running
             and (container.service == self.settings.compose.app or COLOUR_LABEL in container.labels)
-            and not self.can_read(container)
         ]
+
+    def was_sent_back_by(self, releases: Collection[str]) -> bool:
+        """Whether the last that happened to its rows is that one of these runs took them back."""
+        mine = [entry for entry in self.entries() if entry.stage == "data"]
+        return bool(mine) and mine[-1].status == "REVERSED" and mine[-1].release in releases
 
     def unsettled(self) -> list[str]:
-        """What a validation would not accept, one line each; empty when all is well.
-
-        Nobody whom the migration moved may be in the old role again; and where people were
-        signed in before, not everybody may be signed out. Late sign-ups of a release that still
-        serves are no fault: contract sweeps them.
-        """
-        done = standing(self.entries(), "data")
-        if done is None:
+        """What a validation would not accept, one line each: what `checks.sql` finds, for the run
+        that applied a stage. Later migrations may change what an earlier one has promised."""
+        entries = self.entries()
+        done = [stage for stage in STAGES if (e := standing(entries, stage)) and self._is_mine(e)]
+        if not done:
             return []
         with self._session() as session:
-            returned = checks.returned(session, self.settings)
-            sessions = checks.counts(session, self.settings)["sessions"]
-        faults = []
-        if returned:
-            faults.append(f"{returned} users are in {self.settings.migration.old_role} again")
-        if done.counts_before.get("sessions") and not sessions:
-            faults.append(f"of {done.counts_before['sessions']} sessions none is left")
-        return faults
+            return [*checks.faults(session, self.settings, self.folder, done[-1])]
 
-    def summary(self) -> list[str]:
-        """The guide's lines on the migration, as the database has it now."""
-        if not self.wanted:
-            return [NONE]
-        old, new = self.settings.migration.old_role, self.settings.migration.new_role
-        roles = self.on.role_counts()
-        order = sorted(roles, key=lambda role: (role != new, role))
-        each = ", ".join(f"{roles[role]} {role}" for role in order)
-        total = f"• Total users: {sum(roles.values())} ({each})"
-        done = standing(self.entries(), "data")
-        if done is None:
-            left = roles.get(old, 0)
-            return [
-                f"• Users to migrate: {left} {old} → {left} {new}, right after the switch",
-                total,
-                "• Data integrity: no row has been changed yet",
-            ]
-        with self._session() as session:
-            moved = checks.map_counts(session)["open"]
-        faults = self.unsettled()
-        return [
-            f"• Users migrated: {moved} {old} → {moved} {new}",
-            total,
-            f"• Data integrity: {'; '.join(faults) or 'Verified'}",
+    def headline(self) -> str:
+        """The summary's line on it; empty where this run had nothing to do with it."""
+        entries = self.entries()
+        found = {stage: standing(entries, stage) for stage in self.folder.stages}
+        mine = any(entry and self._is_mine(entry) for entry in found.values())
+        if not mine and all(found.values()):
+            return ""
+        done = [stage for stage, entry in found.items() if entry]
+        wait = [stage for stage, entry in found.items() if not entry]
+        parts = [
+            f"{' and '.join(stages)} {how}"
+            for stages, how in ((done, "done"), (wait, "waiting"))
+            if stages
         ]
+        return f"• {self.name}: {'; '.join(parts)}"
+
+    # -- how ------------------------------------------------------------------------------------
+
+    @property
+    def _reversible(self) -> tuple[str, ...]:
+        return tuple(stage for stage in BACK if self.folder.has(REVERSES[stage]))
+
+    def _to_reverse(self, entries: Sequence[LogEntry]) -> Iterator[str]:
+        """Stages that hold, or of which a part may be there."""
+        for stage in self._reversible:
+            last = next((e.status for e in reversed(entries) if e.stage == stage), "")
+            files = [self.folder.path / f for f in STAGE_FILES[stage] if self.folder.has(f)]
+            in_parts = any(mode_of(file) != "one" for file in files) or len(files) > 1
+            if standing(entries, stage) or (in_parts and last in ("STARTED", "FAILED")):
+                yield stage
+
+    def _begun_by(self, entries: Sequence[LogEntry]) -> str:
+        """The release whose run applied the first stage that holds, or the last that did."""
+        holding = [entry for stage in STAGES if (entry := standing(entries, stage))]
+        done = [entry for entry in entries if entry.status == "COMPLETED"]
+        return next((entry.release for entry in (*holding[:1], *done[-1:])), "")
 
     def _session(self) -> contextlib.AbstractContextManager[Session]:
         return self.on.session(self.site.release)
 
-    def _moved(self, log: MigrationLog) -> bool:
-        roles = checks.counts(log.session, self.settings)["roles"]
-        if roles.get(self.settings.migration.new_role, 0):
-            return True
-        return log.exists() and checks.map_counts(log.session)["open"] > 0
+    def _is_due(self, stage: str, entries: Sequence[LogEntry]) -> bool:
+        stages = self.folder.stages
+        if stage not in stages or standing(entries, stage):
+            return False
+        return all(standing(entries, former) for former in stages[: stages.index(stage)])
+
+    def _is_mine(self, entry: LogEntry) -> bool:
+        return entry.release == self.site.release

@@ -1,210 +1,231 @@
-"""The migration's stages: expand, data, contract, and the way back. Each may be run again."""
+"""The site's migrations, in the order of their numbers; what a phase asks of all of them."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from ..errors import DeployError
-from . import migration_checks as checks
 from .containers import Container
 from .database import Database
-from .migration_log import LogEntry, MigrationLog, cut_off, standing
-from .migration_state import NONE, MigrationState
-from .sql_text import fill_in, literal, stage_values
-from .stage_runner import StageRunner
+from .migration import Migration, StageResult
+from .migration_checks import refuse_changed
+from .migration_folder import STAGES, MigrationFolder
+from .migration_log import LogEntry, MigrationLog, standing
+from .people import People, people
+from .role_migration import RoleMigration
+from .sql_session import DatabaseError
+from .stage_text import refuse_unsendable
 
 if TYPE_CHECKING:
     from ..site import Site
 
-LOCK = "deploy:migrate"
+NONE = "no migration: migration.folder is empty"
+# What a move of roles cannot do without, of the settings.
+NEEDED = ("user_table", "role_column", "role_type")
 
 
-@dataclass(frozen=True)
-class StageResult:
-    """What a stage did.
+class Migrations:
+    """Every migration that this site has a use for.
 
-    :param changed: whether it did anything; a stage that had been completed does nothing.
-    :param text: one line that says so.
+    :param on: the database that they work on; by default the site's own.
     """
 
-    stage: str
-    changed: bool
-    text: str
-
-
-@dataclass(frozen=True)
-class MovedBack:
-    """How many users went back to the old role.
-
-    :param from_map: users whom the migration had moved.
-    :param created_since: users who were created in the new role since.
-    :param promoted: users who have another role by now, or are gone; nothing was done to them.
-    """
-
-    from_map: int = 0
-    created_since: int = 0
-    promoted: int = 0
-
-    def __str__(self) -> str:
-        return (
-            f"{self.from_map} moved back from the map, {self.created_since} created since, "
-            f"{self.promoted} kept a later role"
+    def __init__(self, site: Site, on: Database | None = None) -> None:
+        self.site = site
+        self.settings = site.settings
+        self.on = on or site.database
+        self.skipped = {f.name: why for f in site.migration_folders if (why := self._useless(f))}
+        self.all: tuple[Migration, ...] = tuple(
+            (RoleMigration if folder.roles else Migration)(site, folder, on)
+            for folder in site.migration_folders
+            if folder.name not in self.skipped
         )
 
+    @property
+    def wanted(self) -> bool:
+        """Whether there is a migration at all."""
+        return bool(self.all)
 
-class Migrations(MigrationState):
-    """The site's migration.
+    @property
+    def none(self) -> str:
+        """Why there is none."""
+        if self.skipped:
+            return "; ".join(f"{name}: {why}" for name, why in self.skipped.items())
+        folder = self.settings.migration.folder
+        return f"no migration in {folder}" if folder else NONE
 
-    :param on: the database that it works on; by default the site's own.
-    :param backup_sha256: the dump made before; by default what this release has logged.
-    """
+    @property
+    def roles(self) -> tuple[RoleMigration, ...]:
+        """Those that move people from one role to another."""
+        return tuple(one for one in self.all if isinstance(one, RoleMigration))
 
-    def __init__(
-        self, site: Site, on: Database | None = None, backup_sha256: str | None = None
-    ) -> None:
-        super().__init__(site, on)
-        self.backup_sha256 = backup_sha256
+    # -- how they stand ------------------------------------------------------------------------
+
+    def every(self) -> dict[str, list[LogEntry]]:
+        """What the log says, by the migration's name; also of those whose folder is not here."""
+        with self.on.session(self.site.release) as session:
+            return MigrationLog(session, "").every()
+
+    def expanded_by(self, release: str) -> list[str]:
+        """Those whose expansion a run of this release added."""
+        return [
+            one.name
+            for one in self.all
+            if (entry := one.standing("expand")) and entry.release == release
+        ]
+
+    def orphans(self) -> list[str]:
+        """Migrations that hold, and whose folder is not here."""
+        known = {folder.name for folder in self.site.migration_folders}
+        every = self.every() if self.wanted else {}
+        return [
+            name
+            for name, entries in every.items()
+            if name not in known and any(standing(entries, stage) for stage in STAGES)
+        ]
+
+    def check(self) -> People:
+        """Compare with the checksums and the expectations; nothing is changed.
+
+        :returns: who is there.
+        :raises DeployError: a file was changed after it had been applied, or users per role are
+            not as expected before the first run.
+        """
+        with self.on.session(self.site.release) as session:
+            every = MigrationLog(session, "").every() if self.wanted else {}
+            for one in self.all:
+                refuse_changed(every.get(one.name, []), one.folder)
+            found = people(session, self.settings)
+        for one in self.all:
+            one.refuse(found.roles, every.get(one.name, []))
+        return found
+
+    def refuse_unsendable(self) -> None:
+        """Look through every file; nothing is contacted.
+
+        :raises BadSettings: one cannot be filled in, or not be sent as its first line says.
+        """
+        for one in self.all:
+            refuse_unsendable(one.folder, self.settings)
+
+    def refuse_changed(self) -> None:
+        """:raises DeployError: a file was changed after it had been applied."""
+        every = self.every() if self.wanted else {}
+        for one in self.all:
+            refuse_changed(every.get(one.name, []), one.folder)
+
+    def data_is_due(self) -> bool:
+        """Whether rows wait to be moved."""
+        return any(one.data_is_due() for one in self.all)
+
+    def contract_is_due(self) -> bool:
+        """Whether one waits to be closed."""
+        return any(one.contract_is_due() for one in self.all)
+
+    def keeps_from(self, container: Container) -> bool:
+        """Whether something has to go back before a release gets visitors."""
+        return any(not one.lives_with(container) and one.has_moved() for one in self.all)
+
+    def unsettled(self) -> list[str]:
+        """What a validation would not accept, one line each; empty when all is well."""
+        return [fault for one in self.all for fault in one.unsettled()]
 
     # -- the stages ----------------------------------------------------------------------------
+
+    def note_backup(self, sha256: str) -> None:
+        """The log names the dump that was made before."""
+        for one in self.all:
+            one.backup_sha256 = sha256
 
     def prepare(self) -> None:
         """Create the log and the map where they are missing; before the backup, so that a
         restore rewinds them together with the rows."""
-        if self.wanted:
-            with self._locked() as log:
-                log.prepare()
+        with self.on.session(self.site.release) as session:
+            MigrationLog(session, "").prepare()
 
     def expand(self) -> StageResult:
-        """Add the new role's value, so that both releases may run.
+        """Every expansion that is pending, in order.
 
-        :raises DeployError: users per role are not as expected; nothing was changed.
+        :raises DeployError: one failed; those before it stay, since they only add.
         """
-        if not self.wanted:
-            return StageResult("expand", False, NONE)
-        with self._locked() as log:
-            log.prepare()
-            entries = log.entries()
-            checks.refuse_edited(entries, self.folder)
-            done = standing(entries, "expand")
-            if done and checks.has_new_role(log.session, self.settings):
-                return StageResult("expand", False, f"expand: already done, {done}")
-            roles = checks.counts(log.session, self.settings)["roles"]
-            checks.refuse_unexpected(roles, entries, self.settings)
-            return self._run(log, "expand")
-
-    def add_new_role(self) -> None:
-        """Only the new role's value, with no check and no entry: for a restored database, where a
-        release that writes it is at work."""
-        file = self.folder / "expand.sql"
-        values = stage_values(self.settings, file, self.site.release, self.backup_sha256)
-        with self._session() as session:
-            session.execute(fill_in(file, values))
+        return self._each("expand", (one.expand() for one in self.all))
 
     def data(self) -> StageResult:
-        """Move the rows, their map and the log entry in one transaction.
-
-        :raises DatabaseError: a check failed or the database refused; no row has moved.
-        """
-        return self._after("expand", "data")
+        """Every change of rows that is pending, in order."""
+        return self._each("data", (one.data() for one in self.all))
 
     def contract(self) -> StageResult:
-        """Sweep late users of the old role, and refuse the old role from now on.
+        """Every contract that is pending, in order, up to the first that has to wait."""
+        return self._each("contract", (one.contract() for one in self.all))
 
-        Only once no release runs that writes the old role. Without moved rows it does nothing.
+    def send_back(self) -> str:
+        """Everything that has a way back, the last one first.
+
+        :returns: one line that says what; empty for nothing.
+        :raises DatabaseError: a check failed or the database refused.
         """
-        if self.wanted and not standing(self.entries(), "data"):
-            return StageResult("contract", False, "contract: waits until the rows have moved")
-        return self._after("data", "contract")
-
-    def defer_data(self) -> None:
-        """Record that the rows move later, after the switch."""
-        if not self.wanted:
-            return
-        with self._locked() as log:
-            log.prepare()
-            backup = self._backup(log.entries())
-            log.add("data", "DEFERRED", self.site.release, backup_sha256=backup)
-
-    def move_back(self) -> MovedBack:
-        """Bring every user of the new role back to the old one; it loses nothing, and a second
-        run sweeps up who came since.
-
-        :raises DatabaseError: a check failed or the database refused; no row has moved.
-        """
-        if not self.wanted:
-            return MovedBack()
-        with self._locked() as log:
-            entries = log.entries()
-            stages = [stage for stage in checks.STAGES[1:] if standing(entries, stage)]
-            if not stages and not self._moved(log):
-                return MovedBack()
-            log.prepare()
-            before = checks.map_counts(log.session)
-            reversed_stages = ", ".join(map(literal, stages or ["data"]))
-            extra: dict[str, object] = {
-                # By the table, not by the log: contract may have been cut off half way.
-                "reverse_contract": checks.has_rule(log.session, self.settings),
-                "reversed_stages": f"ARRAY[{reversed_stages}]",
-            }
-            self._runner(log, entries).send("data", "reverse-data.sql", extra)
-            after = checks.map_counts(log.session)
-        return MovedBack(*(after[name] - before[name] for name in ("back", "since", "kept")))
+        return _joined(one.send_back() for one in reversed(self.all))
 
     def make_readable_for(self, container: Container) -> str:
-        """Before a release gets visitors: move the rows back if it cannot read the new role.
+        """Before a release gets visitors: take back what it cannot live with.
 
-        :returns: one line that says what moved; empty where nothing had to.
-        :raises DatabaseError: as `move_back`.
+        :returns: as `send_back`.
+        :raises DatabaseError: as `send_back`.
         """
-        if not self.wanted or self.can_read(container):
-            return ""
-        moved = self.move_back()
-        return "" if moved == MovedBack() else str(moved)
+        behind = (one for one in reversed(self.all) if one.has_way_back)
+        return _joined(one.send_back() for one in behind if not one.lives_with(container))
+
+    def obey(self, container: Container) -> str:
+        """The same, for a release that says itself what it cannot read."""
+        reading = (one for one in reversed(self.all) if one.says_that_it_cannot_read(container))
+        return _joined(one.send_back() for one in reading)
+
+    def send_back_of(self, release: str) -> str:
+        """What a run of this release has done goes back, whoever can live with it."""
+        mine = (one for one in reversed(self.all) if one.moved_by(release))
+        return _joined(one.send_back() for one in mine)
+
+    def forth_again(self, releases: Collection[str], container: Container) -> str:
+        """What one of these runs took back is done again, for a release that lives with it."""
+        back = (one for one in self.all if one.was_sent_back_by(releases))
+        return _joined(one.data().text for one in back if one.lives_with(container))
+
+    def fit(self, readers: Sequence[Container]) -> Iterator[str]:
+        """Make a restored database one that the releases which run can live with.
+
+        :returns: a line for each thing done.
+        """
+        for one in self.all:
+            try:
+                if added := one.fit(readers):
+                    yield added
+            except DatabaseError as error:  # no reason to keep a damaged database
+                yield f"{one.name}: not added to the restored database: {error.reason}"
+        for reader in readers:
+            if moved := self.make_readable_for(reader):
+                yield f"for {reader.name}: {moved}"
 
     # -- how ------------------------------------------------------------------------------------
 
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[MigrationLog]:
-        with self._session() as session:
-            session.take_advisory_lock(LOCK)
-            yield MigrationLog(session, self.folder.name)
+    def _useless(self, folder: MigrationFolder) -> str:
+        """Why this site has no use for a migration; empty where it has."""
+        lacking = [name for name in NEEDED if not getattr(self.settings.database, name)]
+        if not folder.roles or not lacking:
+            return ""
+        return f"no roles to move here (database.{lacking[0]} is empty)"
 
-    def _after(self, former: str, stage: str) -> StageResult:
-        if not self.wanted:
-            return StageResult(stage, False, NONE)
-        with self._locked() as log:
-            entries = log.entries()
-            checks.refuse_edited(entries, self.folder)
-            if done := standing(entries, stage):
-                return StageResult(stage, False, f"{stage}: already done, {done}")
-            if not standing(entries, former):
-                raise DeployError(
-                    f"the migration's stage {stage} needs {former} first",
-                    state="nothing was changed",
-                    next_command="fab run-migration",
-                )
-            return self._run(log, stage)
+    def _each(self, stage: str, results: Iterator[StageResult]) -> StageResult:
+        """All of them as one; those that had been done before are not worth a line each."""
+        done: list[StageResult] = []
+        for result in results:
+            done.append(result)
+            if result.waits:
+                break
+        told = [result for result in done if result.changed or result.waits]
+        lines = [result.text for result in told or done[-1:]] or [self.none]
+        changed = any(result.changed for result in done)
+        return StageResult(stage, changed, "\n".join(lines), any(r.waits for r in done))
 
-    def _run(self, log: MigrationLog, stage: str) -> StageResult:
-        entries = log.entries()
-        text = f"{stage}: {self._runner(log, entries).run(stage)}"
-        if dead := cut_off(entries, stage):
-            text += f"; an earlier run had been cut off: {dead}"
-        return StageResult(stage, True, text)
 
-    def _runner(self, log: MigrationLog, entries: list[LogEntry]) -> StageRunner:
-        return StageRunner(
-            self.settings,
-            self.on,
-            self.folder,
-            log,
-            self.site.release,
-            self._backup(entries),
-        )
-
-    def _backup(self, entries: list[LogEntry]) -> str | None:
-        mine = [e.backup_sha256 for e in entries if e.release == self.site.release]
-        return self.backup_sha256 or next((sha for sha in reversed(mine) if sha), None)
+def _joined(texts: Iterator[str]) -> str:
+    return "; ".join(filter(None, [*texts]))

@@ -10,13 +10,13 @@ import hashlib
 import posixpath
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from .. import interrupts
 from ..commands import docker
 from ..commands.nginx import Version, names_of_the_app, parse_version
-from ..commands.nginx_upstream import join, names, split
+from ..commands.nginx_upstream import NoUpstream, hosts_in, join, refuse_strange, split
 from ..errors import CommandFailed, DeployError
 from ..settings import Settings
 from .connection import Output, Server
@@ -153,9 +153,20 @@ class Nginx:
                 )
         if self.settings.nginx.manage == "whole":
             return
-        app = names_of_the_app(self.settings)
-        if names(self.read(), app):
-            return
+        text, app = self.read(), names_of_the_app(self.settings)
+        if text.startswith("# deploy: "):
+            raise DeployError(
+                f"{file.inside} is all ours, and nginx.manage is upstream",
+                state="nothing was touched",
+                next_command="put your own configuration in its place, and reload nginx; or set "
+                "nginx.manage to whole",
+            )
+        try:
+            refuse_strange(text, app)
+        except NoUpstream:
+            self._refuse_unnamed(file, app)
+
+    def _refuse_unnamed(self, file: ConfigFile, app: Collection[str]) -> None:
         others = self.files_naming_the_app()
         raise DeployError(
             f"nothing in {file.inside} sends visitors to {self.settings.compose.app}: no upstream "
@@ -174,8 +185,20 @@ class Nginx:
         parts = re.split(r"^# configuration file (\S+):$", output, flags=re.MULTILINE)
         app = names_of_the_app(self.settings)
         return [
-            path for path, text in zip(parts[1::2], parts[2::2], strict=True) if names(text, app)
+            path
+            for path, text in zip(parts[1::2], parts[2::2], strict=True)
+            if hosts_in(text) & app
         ]
+
+    def dump(self) -> str:
+        """The whole configuration that lies in place, with all that it includes, tested.
+
+        :raises DeployError: it is not valid; with nginx's own words.
+        """
+        try:
+            return self._inside(self.container, ["nginx", "-T"]).stdout
+        except CommandFailed as error:
+            raise _refusal(error) from None
 
     def test_candidate(self, text: str) -> str:
         """Test a configuration inside the container, beside the one in use.
@@ -305,9 +328,7 @@ class Nginx:
         try:
             self._inside(container, test, mounts or {})
         except CommandFailed as error:
-            if "nginx:" not in error.output:
-                raise  # it is not nginx who refuses
-            raise DeployError("nginx refuses the configuration", evidence=error.output) from None
+            raise _refusal(error) from None
 
     def _inside(
         self, container: Container, argv: list[str], mounts: Mapping[str, str] | None = None
@@ -328,3 +349,9 @@ class Nginx:
                 mounts=mounts or {},
             )
         )
+
+
+def _refusal(error: CommandFailed) -> DeployError:
+    if "nginx:" not in error.output:
+        return error  # it is not nginx who refuses
+    return DeployError("nginx refuses the configuration", evidence=error.output)

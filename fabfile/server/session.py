@@ -11,7 +11,7 @@ import paramiko
 from fabric import Connection
 from fabric.config import Config
 
-from ..errors import ServerUnreachable
+from ..errors import HostKeyRefused, ServerUnreachable, SignInRefused
 from ..settings import Ssh
 from .host_keys import check_host_keys
 from .runner import QuickRunner
@@ -59,7 +59,7 @@ def sign_in(connection: Connection, host: str) -> None:
     except ServerUnreachable:
         raise
     except paramiko.BadHostKeyException as error:
-        raise ServerUnreachable(
+        raise HostKeyRefused(
             f"the host key of {host} has CHANGED: {error.key.get_name()}",
             evidence=str(error),
             state=state,
@@ -67,16 +67,22 @@ def sign_in(connection: Connection, host: str) -> None:
             f"ssh-keygen -R '[{connection.host}]:{connection.port}'",
         ) from None
     except paramiko.PasswordRequiredException:
-        raise ServerUnreachable(
+        raise SignInRefused(
             f"the key for {host} needs its passphrase",
             state=state,
             next_command="ssh-add the key, or: fab --prompt-for-passphrase …",
         ) from None
     except paramiko.AuthenticationException as error:
-        raise ServerUnreachable(
+        raise SignInRefused(
             f"{host} refused the sign-in: {error}",
             state=state,
             next_command="set ssh.key_file, or: fab -i ~/.ssh/KEY -H … ; ssh-add -l lists keys",
+        ) from None
+    except FileNotFoundError as error:
+        raise SignInRefused(
+            f"no such key file: {error.filename}",
+            state=state,
+            next_command="set ssh.key_file, or: fab -i ~/.ssh/KEY -H …",
         ) from None
     except socket.gaierror as error:
         raise ServerUnreachable(

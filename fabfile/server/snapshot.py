@@ -6,8 +6,8 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from . import migration_checks as checks
 from .database import Database
+from .people import counts
 from .sql_session import Session
 from .sql_text import identifier, literal
 
@@ -64,7 +64,7 @@ def taken(database: Database, release: str, *, idle_limit: float) -> Iterator[Sn
     with database.session(release, idle_limit=idle_limit) as session:
         session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         state = session.query(_STATE)[0]
-        counted = checks.counts(session, database.settings)
+        counted = counts(session, database.settings)
         activity = table_activity(session)
         yield Snapshot(
             **state,

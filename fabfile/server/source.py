@@ -128,14 +128,26 @@ class Source:
                 evidence=error.evidence or error.reason,
             ) from None
 
-    def _commit(self, folder: Path) -> str:
-        revision = self.settings.source.revision
-        return _local(["git", "rev-parse", "--verify", f"{revision}^{{commit}}"], cwd=folder)
+    def commit(self) -> str:
+        """git: the commit that would be sent.
+
+        :raises DeployError: there is none.
+        """
+        revision = f"{self.settings.source.revision}^{{commit}}"
+        return _local(["git", "rev-parse", "--verify", revision], cwd=self._copy)
+
+    def uncommitted(self) -> list[str]:
+        """git: what differs from the commit in the working copy, a line of `git status` each."""
+        return _local(["git", "status", "--porcelain", "--", "."], cwd=self._copy).splitlines()
+
+    @property
+    def _copy(self) -> Path:
+        return Path(self.settings.source.folder)
 
     def _from_git(self) -> Delivery:
-        folder = Path(self.settings.source.folder)
-        commit = self._commit(folder)
-        if _local(["git", "status", "--porcelain", "--", "."], cwd=folder):
+        folder = self._copy
+        commit = self.commit()
+        if self.uncommitted():
             self.say(f"uncommitted changes in {folder} stay behind: commit {commit[:10]} is sent")
         with tempfile.TemporaryDirectory() as temporary:
             archive = Path(temporary) / "source.tar.gz"

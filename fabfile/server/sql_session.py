@@ -112,6 +112,13 @@ class Session:
         """
         self._send(sql)
 
+    def number(self, sql: str) -> int:
+        """Run one or more statements, of which the last answers a number.
+
+        :raises DatabaseError: as `execute`.
+        """
+        return int(self._send(sql) or 0)
+
     def query(self, sql: str) -> list[dict[str, Any]]:
         """Run one SELECT, or one statement with RETURNING.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import socket
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,16 +10,20 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 
 from ..errors import BadSettings
 from ..settings import Settings
-from .ledger import operator
 
 PROJECT = Path(__file__).resolve().parents[2]
 SHARED = PROJECT / "sql"  # what every migration uses: the log, the counts, the checks
-RULE = "deploy_old_role_has_gone"  # the CHECK that contract adds
 
 
 def identifier(name: str) -> str:
     """A table, column or type name, quoted."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def qualified(settings: Settings, name: str) -> str:
+    """A table or type of the site, quoted, in `database.schema` where that is set."""
+    schema = settings.database.schema
+    return f"{identifier(schema)}.{identifier(name)}" if schema else identifier(name)
 
 
 def literal(value: str | None) -> str:
@@ -33,60 +36,31 @@ def literal(value: str | None) -> str:
 
 
 def names(settings: Settings) -> dict[str, object]:
-    """The site's names and roles as the SQL files call them, each already quoted."""
-    database, migration = settings.database, settings.migration
-    updated, sessions = database.updated_column, database.session_table
-    users, role = database.user_table, database.role_column
+    """The site's tables, columns and types as the SQL files call them, each already quoted.
+
+    What the site does not have is empty. `table` quotes any other: `{{ table("Story") }}`.
+    """
+    database = settings.database
+
+    def table(name: str | None) -> str:
+        return qualified(settings, name) if name else ""
+
+    def column(name: str | None) -> str:
+        return identifier(name) if name else ""
+
     return {
-        "users": identifier(users) if users else "",
-        "users_literal": literal(identifier(users) if users else None),
+        "table": table,
+        "users": table(database.user_table),
+        "users_literal": literal(table(database.user_table)),
         "id": identifier(database.user_id),
-        "role": identifier(role) if role else "",
+        "role": column(database.role_column),
         "role_literal": literal(database.role_column),
-        "updated": identifier(updated) if updated else "",
-        "sessions": identifier(sessions) if sessions else "",
+        "role_type": table(database.role_type),
+        "updated": column(database.updated_column),
+        "sessions": table(database.session_table),
         "session_user": identifier(database.session_user),
-        "role_type": identifier(database.role_type) if database.role_type else "",
-        "rule": identifier(RULE),
-        "old_role": literal(migration.old_role),
-        "new_role": literal(migration.new_role),
-        "batch_size": str(migration.batch_size),
+        "batch_size": str(settings.migration.batch_size),
     }
-
-
-def stage_values(
-    settings: Settings, file: Path, release: str, backup_sha256: str | None
-) -> dict[str, object]:
-    """What the placeholders of one stage's file stand for, each already quoted.
-
-    :param backup_sha256: of the dump that was made before; None where none is known.
-    """
-    return names(settings) | {
-        "migration": literal(file.parent.name),
-        "release": literal(release),
-        "file": literal(file.name),
-        "checksum": literal(checksum(file)),
-        "who": literal(operator()),
-        "host": literal(socket.gethostname()),
-        "backup_sha256": literal(backup_sha256),
-        "counts_before": "NULL",
-        "exclusive": False,
-    }
-
-
-def stage_folder(settings: Settings) -> Path:
-    """Where the migration's files are: as given, or beside this package.
-
-    :raises BadSettings: there is no such folder.
-    """
-    given = Path(settings.migration.folder).expanduser()
-    for folder in (given, PROJECT / given):
-        if folder.is_dir():
-            return folder.resolve()
-    raise BadSettings(
-        f"migration.folder: no such folder: {given}",
-        next_command="name the folder of the stage files, or leave it empty for no migration",
-    )
 
 
 def checksum(file: Path) -> str:
@@ -108,5 +82,5 @@ def fill_in(file: Path, values: Mapping[str, object]) -> str:
     )
     try:
         return environment.get_template(file.name).render(values)
-    except TemplateError as error:
+    except (TemplateError, UnicodeDecodeError) as error:
         raise BadSettings(f"{file}: {type(error).__name__}: {error}") from None

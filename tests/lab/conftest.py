@@ -34,6 +34,8 @@ HERE = LabServer()
 # Several servers share this machine's processors: only what is slow on purpose is to be called so.
 SHARED = {"DEPLOY_LIMITS__SLOWER_THAN_BASELINE": "30"}
 THERE = {**HERE.environment, **SHARED}
+# For the tests of several servers, which one worker runs: a number that no worker has.
+SECOND = LabServer(int(os.environ.get("LAB_SECOND", FIRST[HERE.flavour.release] + 4)))
 
 Fab = Callable[..., Done]
 
@@ -60,6 +62,16 @@ def lab() -> None:
         lab_server.up()
     except LabError:
         lab_server.reset()
+
+
+@pytest.fixture(scope="session")
+def second(lab: None) -> LabServer:
+    """Another server beside the lab's own, started if it is not running."""
+    try:
+        return lab_server.up(SECOND)
+    except LabError:
+        lab_server.reset(SECOND)
+        return SECOND
 
 
 @pytest.fixture

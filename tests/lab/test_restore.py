@@ -484,14 +484,12 @@ def test_the_log_is_carried_over_and_rolled_back_resets_the_stages(
     kept = swapped(scratch, backup)
     former = scratch.site.database.other(kept)
     with former.session() as was, scratch.site.database.session() as session:
-        log = MigrationLog(session, migrations.folder.name)
-        assert log.take_over(was) == 4
-        assert log.take_over(was) == 0, "a second time nothing comes"
-        log.add("all", "ROLLED_BACK", "r9")
-        assert log.take_over(was) == 0, "and nothing goes"
+        log = MigrationLog(session, "02-database-migration")
+        assert log.take_over(was, "r9", "restored", [log.name]) == 4
+        assert log.take_over(was, "r9", "restored", [log.name]) == 0, "a second time nothing comes"
         entries = log.entries()
-        assert entries[:4] == MigrationLog(was, log.name).entries()
-    assert scratch.statuses() == f"{before}, all ROLLED_BACK"
+        assert entries[:4] == MigrationLog(was, log.name).entries(), "and nothing goes"
+    assert scratch.statuses() == f"{before}, all ROLLED_BACK, all ROLLED_BACK"
     assert not any(standing(entries, stage) for stage in ("expand", "data", "contract"))
     assert scratch.roles() == "LEARNER|2 ADMIN|2"
     assert migrations.expand().changed and migrations.data().changed

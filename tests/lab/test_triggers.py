@@ -18,6 +18,7 @@ from lab.certificates import issue
 from lab.load import Load
 from lab.places import DOMAIN, PROJECT_FOLDER
 from tests.lab.conftest import Fab, noticed
+from tests.lab.several import shipped
 from tests.programs import ROOT
 
 SMALL = "/home/ubuntu/small-disk"
@@ -59,6 +60,7 @@ class Broken:
 
     :param faults: what is wrong with the release itself.
     :param breaking: what is done to the server before, as root; `mending` undoes it.
+    :param expect: users per role, as the migration expects them.
     :param public: the break is one that visitors meet, whoever is live.
     :param trigger: as the message names it; empty where the guide has none.
     """
@@ -77,6 +79,7 @@ class Broken:
     public: bool = False
     fresh: bool = False
     stays: bool = False
+    expect: str = ""
     files: dict[str, str] = field(default_factory=dict)
 
     def comes_first(self) -> bool:
@@ -99,8 +102,8 @@ ROWS_OF_THE_TABLE: tuple[Broken, ...] = (
         "a wrong user count",
         1,
         migrate.CORRUPT,
-        "users per role are not as the settings expect",
-        options=("--set=migration.expect={LEARNER: 3, ADMIN: 2}",),
+        "users per role are not as 02-database-migration expects them",
+        expect="{LEARNER: 3, ADMIN: 2}",
         fresh=True,
     ),
     Broken(
@@ -312,11 +315,16 @@ def test_it_is_taken_back_by_itself(
 
 def _options(row: Broken, folder: Path) -> list[str]:
     """The row's options, and those that name a file of its own."""
-    shipped = (ROOT / "templates/nginx-blue-green.conf.j2").read_text()
+    template = (ROOT / "templates/nginx-blue-green.conf.j2").read_text()
     options = list(row.options)
     for name, setting in row.files.items():
-        (folder / name).write_text(shipped.replace("proxy_connect_timeout", "proxy_conect_timeout"))
+        (folder / name).write_text(
+            template.replace("proxy_connect_timeout", "proxy_conect_timeout")
+        )
         options.append(f"--set={setting}={folder / name}")
+    if row.expect:
+        roles = f"roles: {{old: LEARNER, new: CUSTOMER, expect: {row.expect}}}"
+        options.append(f"--set=migration.folder={shipped(folder / 'migrations', roles)}")
     return options
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fabfile.commands.nginx import configuration, parse_marker
 from fabfile.commands.nginx_text import directives
-from fabfile.commands.nginx_upstream import BEGIN, END, NoUpstream, join, names, split
+from fabfile.commands.nginx_upstream import BEGIN, END, NoUpstream, hosts_in, join, split
 from fabfile.errors import DeployError
 from fabfile.settings import load
 
@@ -112,11 +112,11 @@ def test_in_a_folder_the_block_is_a_file_of_its_own_and_only_an_include_of_it_st
     assert join(site, block, "/etc/nginx/conf.d/.deploy-upstream") == whole
 
 
-def test_names_knows_a_configuration_that_can_be_switched() -> None:
-    assert names(OWN, {"app"})
-    assert names(DIRECT, {"app"})
-    assert not names(OWN, {"web"})
-    assert not names("# proxy_pass http://app:3000;", {"app"})
+def test_the_hosts_that_a_configuration_names_are_known() -> None:
+    assert hosts_in(OWN) == {"app"}
+    assert hosts_in(DIRECT) == {"app", "search"}
+    assert hosts_in(switched(OWN)) == {"shop-web-green"}
+    assert hosts_in("# proxy_pass http://app:3000;") == set()
 
 
 @given(st.text(alphabet="ab {};#'\"\\\n$", max_size=60))

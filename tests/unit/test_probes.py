@@ -31,7 +31,8 @@ from fabfile.probes.tls import NoHandshake, certificate, supports
 from fabfile.probes.users import Promise, check_roles
 from fabfile.probes.witness import LogCount, parse
 from fabfile.report.checks import Check, count, render
-from fabfile.settings import App, Limits, Migration, Page, Public, Settings
+from fabfile.server.migration_folder import Roles
+from fabfile.settings import App, Limits, Page, Public, Settings
 
 DOMAIN = "site.test"
 NGINX_503 = "<center><h1>503 Service Temporarily Unavailable</h1></center><center>nginx</center>"
@@ -652,14 +653,14 @@ def test_roles_are_held_against_what_was_there_before_the_migration(
     roles: dict[str, int], closed: bool, now: bool, verdicts: list[str]
 ) -> None:
     promise = Promise(moved=True, closed=closed, before={"LEARNER": 2, "ADMIN": 2}, now=now)
-    checks = check_roles(roles, Migration.model_validate({}), promise)
+    checks = check_roles(roles, Roles(old="LEARNER", new="CUSTOMER"), promise)
 
     assert [check.verdict for check in checks] == verdicts
 
 
 def test_a_site_that_was_never_migrated_is_not_taken_back_for_it() -> None:
     promise = Promise(moved=False, closed=False, before={}, now=False)
-    checks = check_roles({"LEARNER": 2, "ADMIN": 2}, Migration.model_validate({}), promise)
+    checks = check_roles({"LEARNER": 2, "ADMIN": 2}, Roles(old="LEARNER", new="CUSTOMER"), promise)
 
     assert [(c.name, c.verdict) for c in checks] == [("old role", "warn")]
 

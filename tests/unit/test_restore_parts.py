@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 from fabfile.commands import postgres
+from fabfile.phases.restore import DatabaseRestore
+from fabfile.report.console import Console
 from fabfile.server.backup import Backup, BackupFile
+from fabfile.server.connection import Server
 from fabfile.server.database_names import LIMIT, moment_of, named, ours
 from fabfile.server.database_properties import Properties
 from fabfile.server.loss import TableLoss, losses
@@ -17,6 +20,8 @@ from fabfile.server.restore import without_rows
 from fabfile.server.row_carrier import shown, words
 from fabfile.server.row_tables import json_lists, parents_first, typed
 from fabfile.server.sql_session import DatabaseError
+from fabfile.settings import load
+from fabfile.site import Site
 
 STAMP = "20260102-030405"
 BACKUP = Backup(
@@ -230,6 +235,13 @@ def test_what_became_of_a_row_is_one_line() -> None:
 
 
 # -- commands ------------------------------------------------------------------------------------
+
+
+def test_the_key_of_a_session_is_not_told() -> None:
+    settings = load({"ssh": {"host": "nobody@127.0.0.1:9"}, "database": {"session_table": "a.b"}})
+    phase = DatabaseRestore(Site(settings, Server(settings), Console()))
+    assert phase.without_secrets(NewRow("app.a.b", "token")).key == "(a session)"
+    assert phase.without_secrets(NewRow("app.b", "7")).key == "7"
 
 
 def test_a_restore_reads_standard_input_and_stops_at_the_first_error() -> None:

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from fabfile.errors import BadSettings
+from fabfile.server.migration_folder import read_folders
 from fabfile.settings import load
 from tests.programs import ROOT
 
@@ -23,7 +24,8 @@ def test_the_shipped_example_is_the_guides_site() -> None:
     assert site.ssh.host == "ubuntu@3.128.143.122"
     assert site.app.container_of("green") == "1001-stories-app-green"
     assert site.app.port_of("green") == 3001
-    assert site.migration.expect == {"LEARNER": 2, "ADMIN": 2}
+    [roles] = [folder.roles for folder in read_folders(site)]
+    assert roles and roles.expect == {"LEARNER": 2, "ADMIN": 2}
     assert site.deploy.watch_seconds == 30
 
 

@@ -1,5 +1,7 @@
 #!/bin/bash
 # Runs sshd and dockerd, starts either again if it ends, and stops dockerd in good order.
+# On a bare server dockerd is started as soon as its package has been set up: in place of systemd,
+# which a container does not have.
 set -u
 
 log=/var/log/dockerd.log
@@ -19,6 +21,13 @@ iptables -t nat -L -n >/dev/null 2>&1 \
     || update-alternatives --set iptables /usr/sbin/iptables-legacy >/dev/null
 
 start_engine() {
+    # The group is made after the files are there; an engine without it would keep its socket
+    # to root.
+    if [ ! -x /usr/sbin/dockerd ] || ! getent group docker > /dev/null; then
+        sleep 1 &
+        engine=$!
+        return
+    fi
     # A killed engine leaves its pid behind, and a later one may find another process there.
     rm -f /run/docker.pid /run/docker/containerd/containerd.pid
     dockerd >> "$log" 2>&1 &

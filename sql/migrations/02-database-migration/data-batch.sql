@@ -8,9 +8,12 @@ WITH picked AS (
 ), moved AS (
     UPDATE {{ users }} AS u
        SET {{ role }} = {{ new_role }}{% if updated %}, {{ updated }} = now(){% endif %}
+
       FROM picked WHERE u.{{ id }} = picked.id
     RETURNING u.{{ id }}::text AS id
+), mapped AS (
+    INSERT INTO user_backup_pre_migration (migration_name, release, id, old_role, new_role)
+    SELECT {{ migration }}, {{ release }}, id, {{ old_role }}, {{ new_role }} FROM moved
+    ON CONFLICT (migration_name, id) WHERE reversed_at IS NULL DO NOTHING
 )
-INSERT INTO user_backup_pre_migration (release, id, old_role, new_role)
-SELECT {{ release }}, id, {{ old_role }}, {{ new_role }} FROM moved
-ON CONFLICT (id) WHERE reversed_at IS NULL DO NOTHING;
+SELECT count(*) FROM moved;

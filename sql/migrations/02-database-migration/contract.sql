@@ -1,3 +1,4 @@
+-- transaction: own
 -- Contract: once the old release has stopped, nobody is in the old role, and nobody can be.
 -- Locks: the rows of late sign-ups; the table for some 2 ms, to add the rule; then SHARE UPDATE
 -- EXCLUSIVE while the rule is checked (25 ms for 70,000 rows), which lets everybody read and write.
@@ -11,9 +12,9 @@ WITH moved AS (
      WHERE {{ role }} = {{ old_role }}
     RETURNING {{ id }}::text AS id
 )
-INSERT INTO user_backup_pre_migration (release, id, old_role, new_role)
-SELECT {{ release }}, id, {{ old_role }}, {{ new_role }} FROM moved
-ON CONFLICT (id) WHERE reversed_at IS NULL DO NOTHING;
+INSERT INTO user_backup_pre_migration (migration_name, release, id, old_role, new_role)
+SELECT {{ migration }}, {{ release }}, id, {{ old_role }}, {{ new_role }} FROM moved
+ON CONFLICT (migration_name, id) WHERE reversed_at IS NULL DO NOTHING;
 {% endset %}
 BEGIN;
 {{ sweep }}

@@ -1,3 +1,4 @@
+-- transaction: own
 -- Data: everybody in the old role moves to the new one. Rows, their map, the checks and the
 -- COMPLETED entry are one transaction: all of it or nothing, and the log says which.
 -- Locks: the rows that move, until COMMIT (544 ms for 70,000 rows). Nobody is kept from reading.
@@ -17,10 +18,10 @@ WITH moved AS (
      WHERE {{ role }} = {{ old_role }}
     RETURNING {{ id }}::text AS id
 )
-INSERT INTO user_backup_pre_migration (release, id, old_role, new_role)
-SELECT {{ release }}, id, {{ old_role }}, {{ new_role }} FROM moved
+INSERT INTO user_backup_pre_migration (migration_name, release, id, old_role, new_role)
+SELECT {{ migration }}, {{ release }}, id, {{ old_role }}, {{ new_role }} FROM moved
 -- Moved before and set back by hand since: the open entry already knows the way back.
-ON CONFLICT (id) WHERE reversed_at IS NULL DO NOTHING;
+ON CONFLICT (migration_name, id) WHERE reversed_at IS NULL DO NOTHING;
 
 CREATE TEMPORARY TABLE counted_after ON COMMIT DROP AS
 {% include "counts.sql" %};
@@ -28,10 +29,10 @@ CREATE TEMPORARY TABLE counted_after ON COMMIT DROP AS
 {% with from_role = old_role, to_role = new_role %}{% include "check-move.sql" %}{% endwith %}
 
 
-INSERT INTO migration_log (migration_name, release, stage, status, file, checksum, who, host,
+INSERT INTO migration_log (migration_name, release, stage, status, files, who, host,
                            backup_sha256, counts_before, counts_after)
-SELECT {{ migration }}, {{ release }}, 'data', 'COMPLETED', {{ file }}, {{ checksum }}, {{ who }},
-       {{ host }}, {{ backup_sha256 }},
+SELECT {{ migration }}, {{ release }}, 'data', 'COMPLETED', {{ files }}, {{ who }}, {{ host }},
+       {{ backup_sha256 }},
        -- The batches that went before have their own commits; the whole run began with these.
        coalesce({{ counts_before }}::jsonb, to_jsonb(counted_before)), to_jsonb(counted_after)
   FROM counted_before, counted_after;

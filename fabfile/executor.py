@@ -1,0 +1,215 @@
+"""What both programs hand their tasks to: it chooses the servers, and reads each one's settings,
+before anything is contacted.
+
+One server is worked on in this process; several have a process each (several/).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import fabric
+from invoke.context import Context
+from invoke.executor import Executor as InvokeExecutor
+from invoke.tasks import Call
+
+from .errors import BadSettings
+from .hosts import choose, refuse_shared
+from .interrupts import listening
+from .phases.deploy import take_back
+from .phases.restore import DatabaseRestore
+from .phases.rollback import Rollback
+from .phases.settle import MAKES_A_RELEASE
+from .report.console import Console
+from .server.connection import Server
+from .server.source import Source
+from .settings import Settings, load
+from .several.part import Part, Report
+from .several.run import Several
+from .several.summary import Outcome
+from .site import Site
+from .tasks_base import OPTIONS, SiteTask, explained, finished, site_task, sites
+
+_CHOICES = {*OPTIONS, "all_or_nothing"}  # options that are read here, and are no task body's
+_PROMPTS = ("prompt-for-login-password", "prompt-for-passphrase")
+_NOT_TAKEN_BACK = (Rollback.name, DatabaseRestore.name)
+
+# Each server's settings, one for each of the command's tasks: `--set` is a task's own.
+Servers = Mapping[str, Sequence[Settings]]
+_take_back = site_task(take_back)
+
+
+class Executor(fabric.Executor):  # type: ignore[misc]
+    """Fabric's executor, under `invoke` as well; a task that is named twice runs twice."""
+
+    _address = ""  # of the one server that this process works on
+
+    def execute(self, *tasks: Any) -> Any:
+        """Run the command's tasks, on every server that it is for."""
+        calls = self.normalize(tasks)
+        ours = [call for call in calls if isinstance(call.task, SiteTask)]
+        if not ours:  # lab.up; fab -H host -- uname
+            return super().execute(*tasks)
+        part = Part.given()
+        console = Console()
+        with explained(console):
+            servers = self._servers(ours, part)
+            if len(servers) > 1:
+                with listening():
+                    self._several(calls, servers, console).run()
+                return {}
+        settings = next(iter(servers.values()))
+        self._address = settings[0].ssh.host
+        if part is None:
+            return super().execute(*_bound(tasks, calls, settings))
+        try:
+            if part.takes_back:
+                return self._undo(part, settings[0])
+            return super().execute(*_bound(tasks, calls, settings, part.release))
+        finally:
+            seen = [measurement for site in sites.values() for measurement in site.measurements]
+            part.tell(
+                Report(tuple(finished), sum(m.sent for m in seen), sum(m.failed for m in seen))
+            )
+
+    def expand_calls(self, calls: Any, apply_hosts: bool = True) -> Any:
+        """Fabric's way with -H, which `invoke` does not have."""
+        if "hosts" not in self.core[0].args:
+            return InvokeExecutor.expand_calls(self, calls)
+        return super().expand_calls(calls, apply_hosts)
+
+    def normalize_hosts(self, hosts: Any) -> Any:
+        """What -H says is the one server of this process, by its address."""
+        return super().normalize_hosts([self._address] if hosts and self._address else hosts)
+
+    def dedupe(self, calls: Any) -> Any:
+        return calls
+
+    # -- which servers -------------------------------------------------------------------------
+
+    def _servers(self, ours: Sequence[Call], part: Part | None) -> Servers:
+        """Every server of the command with its settings, all of them valid."""
+        read = partial(
+            load,
+            self._section(),
+            environment=os.environ,
+            source=str(self.config._runtime_path or "invoke.yaml"),
+        )
+        sets = [call.kwargs.get("set") or [] for call in ours]
+        site = read(assignments=[text for texts in sets for text in texts])
+        words = [part.server] if part else self._words(ours)
+        servers = {
+            name: [read(assignments=texts, server=name) for texts in sets]
+            for name in choose(words, site)
+        }
+        if part and part.revision:
+            return {name: [_at(part.revision, s) for s in each] for name, each in servers.items()}
+        return servers
+
+    def _section(self) -> object:
+        """What stands under `site:`; of a complete file given with -f, nothing but that."""
+        given = self.config._runtime.get("site")
+        if isinstance(given, Mapping) and given.get("complete") is True:
+            return given
+        return self.config._config.get("site")
+
+    def _words(self, ours: Sequence[Call]) -> list[str]:
+        core = self.core[0].args
+        here, on = core["hosts"].value if "hosts" in core else None, _one(ours, "on")
+        if here and on:
+            raise BadSettings("-H and --on both name servers; allowed: one of them")
+        return str(here or on or "").split(",")
+
+    # -- several -------------------------------------------------------------------------------
+
+    def _several(self, calls: Sequence[Call], servers: Servers, console: Console) -> Several:
+        """The run over several servers, after everything that can be refused from here."""
+        names = [call.task.name for call in calls]
+        parallel = _number(_one(calls, "parallel"))
+        all_or_nothing = any(call.kwargs.get("all_or_nothing") for call in calls)
+        self._refuse(calls, all_or_nothing)
+        refuse_shared({name: settings[0] for name, settings in servers.items()})
+        makes = next((n for n, name in enumerate(names) if name in MAKES_A_RELEASE), None)
+        outcomes = []
+        for name, each in servers.items():
+            settings = each[0 if makes is None else makes]
+            site = Site(settings, Server(settings, self._connection(settings)), console)
+            outcomes.append(Outcome(name, site, "" if makes is None else _revision(site)))
+        return Several(
+            outcomes,
+            console,
+            parallel=parallel,
+            all_or_nothing=all_or_nothing,
+            reads=all(getattr(call.task, "reads", False) for call in calls),
+        )
+
+    def _refuse(self, calls: Sequence[Call], all_or_nothing: bool) -> None:
+        core = self.core[0].args
+        for name in _PROMPTS:
+            if name in core and core[name].value:
+                raise BadSettings(
+                    f"--{name} is for one server: several have a process each",
+                    next_command="ssh-add KEY, then the same command without it",
+                )
+        for call in calls:
+            if not isinstance(call.task, SiteTask):
+                raise BadSettings(f"{call.called_as} is no task for several servers")
+            if all_or_nothing and call.task.name in _NOT_TAKEN_BACK:
+                raise BadSettings(f"--all-or-nothing: what {call.called_as} does is not taken back")
+            if all_or_nothing and call.kwargs.get("resume"):
+                raise BadSettings("--all-or-nothing is for a whole run; allowed: without --resume")
+
+    def _connection(self, settings: Settings) -> fabric.Connection | None:
+        """As Fabric makes it for -H, with -i and the like; None under `invoke`."""
+        if not isinstance(self.config, fabric.Config):
+            return None
+        return fabric.Connection(settings.ssh.host, config=self.config)
+
+    def _undo(self, part: Part, settings: Settings) -> Any:
+        context = self._connection(settings) or Context(self.config)
+        return _take_back(context, settings=settings, release=part.release)
+
+
+def _bound(
+    tasks: Sequence[Any], calls: Sequence[Call], settings: Sequence[Settings], release: str = ""
+) -> Iterator[Any]:
+    """The command's tasks, ours with what was chosen for them."""
+    each = iter(settings)
+    for task, call in zip(tasks, calls, strict=True):
+        if not isinstance(call.task, SiteTask):
+            yield task
+            continue
+        own = {name: value for name, value in call.kwargs.items() if name not in _CHOICES}
+        yield call.called_as, {**own, "settings": next(each), "release": release}
+
+
+def _one(calls: Sequence[Call], option: str) -> str:
+    """An option that holds for the whole command, whichever of its tasks it stands behind."""
+    given = {str(value) for call in calls if (value := call.kwargs.get(option))}
+    if len(given) > 1:
+        raise BadSettings(f"--{option} is {' and '.join(sorted(given))}; allowed: one of them")
+    return next(iter(given), "")
+
+
+def _number(text: str) -> int:
+    if text and (not text.isdecimal() or int(text) < 1):
+        raise BadSettings(f"--parallel is {text!r}; allowed: a whole number from 1")
+    return int(text or 1)
+
+
+def _revision(site: Site) -> str:
+    """See that this machine has what is to be sent there.
+
+    :returns: the commit, so that all servers get the same one; empty where none is sent.
+    """
+    source = Source(site.server, site.settings, site.release, site.console.detail)
+    source.check()
+    return source.commit() if site.settings.source.kind == "git" else ""
+
+
+def _at(revision: str, settings: Settings) -> Settings:
+    source = settings.source.model_copy(update={"revision": revision})
+    return settings.model_copy(update={"source": source})

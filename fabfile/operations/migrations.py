@@ -1,0 +1,240 @@
+"""Migrations by hand: list them, begin a new one, take one back."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ..errors import BadSettings, DeployError
+from ..report.columns import columns
+from ..server.migration import Migration
+from ..server.migration_checks import SHORT, changed_files
+from ..server.migration_folder import (
+    LONGEST,
+    REVERSES,
+    STAGE_FILES,
+    STAGES,
+    MigrationFolder,
+    folders_in,
+)
+from ..server.migration_log import LogEntry, standing
+from ..server.migrations import Migrations
+from ..server.sql_text import PROJECT
+from ..site import Site
+
+SKELETON = PROJECT / "templates/migration"
+_HEAD = ("migration", "stage", "state", "when (UTC)", "by release", "sha256", "files")
+_NEW_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+# How the last event of a stage that does not hold is called.
+_STATES = {
+    "REVERSED": "rolled back",
+    "ROLLED_BACK": "rolled back",
+    "DEFERRED": "deferred",
+    "FAILED": "failed",
+    "STARTED": "cut off",
+}
+
+
+def migrations(site: Site) -> None:
+    """Print each migration's stages: how they stand, since when, by which release."""
+    every = Migrations(site).every()
+    folders = {folder.name: folder for folder in site.migration_folders}
+    rows = [
+        row
+        for name in sorted({*folders, *every}, key=_order)
+        for row in _rows(name, folders.get(name), every.get(name, []))
+    ]
+    if not rows:
+        site.console.line(f"{Migrations(site).none}; begin one: fab migration --new NAME")
+        return
+    columns(site.console, _HEAD, rows)
+    for name, why in Migrations(site).skipped.items():
+        site.console.line(f"{name}: {why}")
+    if any(row[-1].startswith("CHANGED") for row in rows):
+        site.console.warn(
+            "a file that was changed after it had been applied is refused: bring it back as it "
+            "was, and write what is new as a new migration"
+        )
+
+
+def _order(name: str) -> tuple[int, str]:
+    number = name.partition("-")[0]
+    return (int(number) if number.isdigit() else 0, name)
+
+
+def _rows(
+    name: str, folder: MigrationFolder | None, entries: Sequence[LogEntry]
+) -> Iterator[tuple[str, ...]]:
+    known = folder.stages if folder else ()
+    stages = [s for s in STAGES if s in known or standing(entries, s)]
+    if not stages:
+        yield (name, "-", "empty: only comments" if folder else "-", "", "", "", "")
+    for number, stage in enumerate(stages):
+        state, entry = _state(entries, stage)
+        yield (
+            "" if number else name,
+            stage,
+            state,
+            entry.time[:16] if entry else "-",
+            entry.release if entry else "-",
+            _checksum(stage, folder, entry if state == "applied" else None),
+            _files(folder, entry if state == "applied" else None),
+        )
+
+
+def _state(entries: Sequence[LogEntry], stage: str) -> tuple[str, LogEntry | None]:
+    """A word, and the entry that it is by."""
+    if entry := standing(entries, stage):
+        return "applied", entry
+    mine: list[LogEntry] = []
+    for entry in entries:
+        # A restore takes back what had been done, and nothing else.
+        if entry.stage == stage or (entry.status == "ROLLED_BACK" and mine):
+            mine.append(entry)
+    return (_STATES[mine[-1].status], mine[-1]) if mine else ("pending", None)
+
+
+def _checksum(stage: str, folder: MigrationFolder | None, applied: LogEntry | None) -> str:
+    """Of the stage's main file: as it was applied, or as it would be."""
+    files = applied.files if applied else folder.checksums(stage) if folder else {}
+    main = next((file for file in reversed(STAGE_FILES[stage]) if file in files), "")
+    return files[main][:SHORT] if main else "-"
+
+
+def _files(folder: MigrationFolder | None, applied: LogEntry | None) -> str:
+    if folder is None:
+        return "its folder is not here"
+    changed = changed_files(folder, applied) if applied else {}
+    if changed:
+        return f"CHANGED: {', '.join(changed)}"
+    return "unchanged" if applied else "-"
+
+
+def new(site: Site, name: str) -> None:
+    """Write a migration's folder with commented skeletons, under the next number.
+
+    :param name: without its number.
+    :raises BadSettings: it is no name, or there is one of that name.
+    """
+    if not _NEW_NAME.fullmatch(name) or len(name) > LONGEST - 4:
+        raise BadSettings(
+            f"--new is {name!r}; allowed: small letters, digits and single hyphens, a letter "
+            "first; the number comes by itself"
+        )
+    parent = _parent(site)
+    there = [folder.name for folder in folders_in(parent)] if parent.is_dir() else []
+    if same := [one for one in there if one.partition("-")[2] == name]:
+        raise BadSettings(f"--new is {name!r}; there is {same[0]} already: allowed: another name")
+    number = max((int(one.partition("-")[0]) for one in there), default=0) + 1
+    target = parent / f"{number:02}-{name}"
+    _copy(target)
+    site.console.line(f"{target}", style="bold")
+    for file in sorted(target.iterdir()):
+        site.console.line(f"  {file.name}")
+    site.console.line("fill in what it needs, and remove the rest: a file of comments is no stage")
+    site.console.line("next: fab migrations shows it as pending; fab run-migration expands")
+
+
+def _parent(site: Site) -> Path:
+    given = Path(site.settings.migration.folder).expanduser()
+    if not site.settings.migration.folder:
+        raise BadSettings("migration.folder is empty; allowed here: the folder of the migrations")
+    beside = PROJECT / given
+    return beside if beside.is_dir() and not given.is_dir() else given
+
+
+def _copy(target: Path) -> None:
+    """All of it or nothing, and never over something."""
+    beside = target.with_name(f".{target.name}.{os.getpid()}.new")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(SKELETON, beside)
+        if target.exists():
+            raise FileExistsError(f"{target} is there already")
+        beside.rename(target)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            shutil.rmtree(beside)
+        raise DeployError(
+            f"{target} cannot be written: {error}", state="nothing was written"
+        ) from None
+
+
+def reverse(site: Site, name: str, *, yes: bool) -> None:
+    """Take back all of one migration, its expansion too, after a verified backup.
+
+    :param yes: do not ask.
+    :raises DeployError: there is no way back, or something that runs was made for it.
+    """
+    with site.locked("migration"):
+        if site.cut_off:
+            raise DeployError(
+                f"a run was cut off: {site.cut_off}",
+                state="nothing was changed",
+                next_command="first settle it: fab rollback, or fab deploy",
+            )
+        one = _to_take_back(site, name)
+        _confirm(site, one, yes)
+        stamp = site.release
+        with site.console.step("back up the database"):
+            backup = site.backups.create("manual", stamp, files=False)
+            site.console.detail(f"{backup.folder}, verified")
+        one.backup_sha256 = backup.sha256
+        site.log("reversing", migration=name, backup=backup.name)
+        with site.console.step(f"take back {name}"):
+            if back := one.send_back():
+                site.console.detail(back)
+            if one.standing("expand"):
+                one.reverse_expand()
+                site.console.detail(f"{name}: expand taken back")
+    site.console.line(f"{name} is taken back; it is pending again", style="bold")
+    site.console.line("next: fab migrations; before the next deploy mend it or remove its folder")
+
+
+def _to_take_back(site: Site, name: str) -> Migration:
+    all_of_them = Migrations(site).all
+    found = [one for one in all_of_them if one.name == name]
+    if not found:
+        names = ", ".join(one.name for one in all_of_them) or "none"
+        raise BadSettings(f"--reverse is {name!r}; allowed: {names}")
+    [one] = found
+    holding = [stage for stage in STAGES if one.standing(stage)]
+    if not holding:
+        raise DeployError(f"nothing of {name} is applied", state="nothing was changed")
+    if missing := [REVERSES[stage] for stage in holding if not one.folder.has(REVERSES[stage])]:
+        raise DeployError(
+            f"{name} has no way back: {' and '.join(missing)} is missing",
+            state="nothing was changed",
+            next_command=f"write it in {one.folder.path}, then the same again",
+        )
+    later = all_of_them[all_of_them.index(one) + 1 :]
+    if above := [other.name for other in later if any(map(other.standing, STAGES))]:
+        raise DeployError(
+            f"{above[-1]} came after {name} and holds: the last one goes first",
+            state="nothing was changed",
+            next_command=f"fab migration --reverse {above[-1]}",
+        )
+    running = [c for c in one.app_containers() if one.lives_with(c)]
+    if running:
+        raise DeployError(
+            f"{running[0].name} runs a release that was made for {name}",
+            state="nothing was changed",
+            next_command="first fab rollback to a release from before it",
+        )
+    return one
+
+
+def _confirm(site: Site, one: Migration, yes: bool) -> None:
+    files = [REVERSES[s] for s in reversed(STAGES) if one.folder.has(REVERSES[s])]
+    site.console.line(f"{one.name}: runs {', '.join(files)}, after a backup")
+    if yes or site.console.ask(f"Take back {one.name}?"):
+        return
+    raise DeployError(
+        "not confirmed: nothing was changed",
+        state="nothing was changed",
+        next_command="without a terminal: the same with --yes",
+    )

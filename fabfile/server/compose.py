@@ -1,0 +1,32 @@
+"""Which Docker Compose the server has: the engine's plugin, or a program of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..errors import DeployError
+from .connection import Server
+
+_COMMANDS = (("docker", "compose"), ("docker-compose",))
+
+
+@dataclass(frozen=True)
+class Compose:
+    """How Compose is called on the server, and its version, as `2.26.1`."""
+
+    command: tuple[str, ...]
+    version: str
+
+
+def find_compose(server: Server) -> Compose:
+    """The newer one where both are there.
+
+    :raises DeployError: there is neither.
+    """
+    for command in _COMMANDS:
+        answer = server.run([*command, "version", "--short"], check=False)
+        if answer.ok:
+            return Compose(command, answer.text.lstrip("v"))
+    raise DeployError(
+        f"Docker Compose is missing on {server}", next_command="fab setup installs it"
+    )

@@ -1,0 +1,6 @@
+-- Checks: one SELECT of what is wrong, a row a fault; no row: all is well. It is asked in the
+-- transaction of each stage, before COMMIT (a fault takes the stage back), and once more when the
+-- deploy is validated. {{ stage }} is the stage that was applied.
+--
+-- SELECT format('%s stories without a summary', count(*)) FROM {{ table("Story") }}
+--  WHERE summary IS NULL AND {{ stage }} <> 'expand' HAVING count(*) > 0

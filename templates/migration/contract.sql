@@ -1,0 +1,7 @@
+-- transaction: one
+-- Contract: what only the former release needed goes, once that has stopped. Without a
+-- reverse-contract.sql it stays when an older release comes back; what that cannot live with
+-- belongs in a later migration.
+-- Locks: say here which, and for how long. VALIDATE CONSTRAINT lets everybody read and write.
+--
+-- ALTER TABLE {{ table("Story") }} ALTER COLUMN summary SET NOT NULL;

@@ -1,0 +1,12 @@
+-- Data, one batch: sent again and again, each committed by itself, until it answers 0. It runs
+-- before data.sql, and does not need one.
+-- Locks: the batch's rows, for some 40 ms at 2,000 rows; rows that somebody has locked are left.
+--
+-- WITH picked AS (
+--     SELECT id FROM {{ table("Story") }} WHERE summary IS NULL
+--      LIMIT {{ batch_size }} FOR UPDATE SKIP LOCKED
+-- ), changed AS (
+--     UPDATE {{ table("Story") }} AS s SET summary = left(content, 80)
+--       FROM picked WHERE s.id = picked.id RETURNING s.id
+-- )
+-- SELECT count(*) FROM changed;

@@ -1,0 +1,6 @@
+-- transaction: one
+-- Data: the rows, after the switch, once every running release was made for it. What releases from
+-- before live with needs no reverse-data.sql, and stays when they come back.
+-- Locks: the rows that change, until COMMIT. Above some 50,000 rows use data-batch.sql.
+--
+-- UPDATE {{ table("Story") }} SET summary = left(content, 80) WHERE summary IS NULL;

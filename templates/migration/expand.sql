@@ -1,0 +1,20 @@
+-- transaction: one
+-- Expand: what is new, beside the old, before visitors are switched. The release that serves goes
+-- on with it: no DROP, no RENAME, no narrower type, no NOT NULL without a default.
+-- Locks: say here which, and for how long.
+--
+-- The first line says how it is sent: `one` transaction with its checks and its log entry;
+-- `none`: each statement by itself, so each must bear being run again (IF NOT EXISTS);
+-- `own`: BEGIN and COMMIT stand in the file.
+--
+-- Locks: who waits more than database.lock_timeout (3 s) for one gives up, and nothing has happened.
+-- Time: a statement may take database.statement_timeout; for more: SET statement_timeout = '1h';
+-- ADD COLUMN takes milliseconds, with a constant DEFAULT too; a volatile one rewrites the table.
+-- CREATE INDEX keeps writers out; CONCURRENTLY does not, and needs `-- transaction: none`. One that
+--   was cut off leaves an invalid index: DROP INDEX CONCURRENTLY IF EXISTS goes before it.
+-- ALTER TYPE … ADD VALUE: the value is of use only after COMMIT (error 55P04): alone in its file,
+--   with `-- transaction: none`.
+-- CHECK and FOREIGN KEY: ADD … NOT VALID here; VALIDATE CONSTRAINT belongs in contract.sql.
+-- Names: {{ users }}, {{ sessions }}, and {{ table("Story") }} for any other, are quoted already.
+--
+-- ALTER TABLE {{ table("Story") }} ADD COLUMN summary text;

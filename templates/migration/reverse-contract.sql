@@ -1,0 +1,6 @@
+-- transaction: one
+-- Reverse of contract: a rollback to a release from before runs it first. It must bear being run
+-- where contract.sql was cut off (IF EXISTS).
+-- Locks: say here which, and for how long.
+--
+-- ALTER TABLE {{ table("Story") }} ALTER COLUMN summary DROP NOT NULL;

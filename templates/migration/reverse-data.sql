@@ -1,0 +1,5 @@
+-- transaction: one
+-- Reverse of data: a rollback to a release from before runs it, and visitors go back after it.
+-- Locks: the rows that change, until COMMIT.
+--
+-- UPDATE {{ table("Story") }} SET summary = NULL;

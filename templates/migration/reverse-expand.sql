@@ -1,0 +1,6 @@
+-- transaction: one
+-- Reverse of expand: only by request (fab migration --reverse NAME), after a verified backup and
+-- once no release runs that was made for it.
+-- Locks: say here which, and for how long.
+--
+-- ALTER TABLE {{ table("Story") }} DROP COLUMN IF EXISTS summary;
