@@ -214,7 +214,7 @@ def init(
     """Read a site that is there and write a commented settings file for it.
 
     With fab -H from its running containers, nginx and database; else from its folder. Asks only
-    what it cannot find out, and changes nothing else. Next: fab -f site.yaml -H … assess.
+    what it cannot find out, and changes nothing else. Next: fab -f site.yaml -H … doctor.
     """
     init_operation.init(newcomer, folder=folder, project=project, output=output, yes=yes)
 

@@ -32,7 +32,8 @@ OLD_RELEASE = {"RELEASE": "production", "ROLES": "LEARNER,ADMIN"}
 MODES = {".env.production": 0o600, "nginx/ssl/privkey.pem": 0o600}
 
 WIPE = f"""
-containers=$(docker ps -aq --filter name=^{PROJECT})
+# Also whoever else has the site's port, as a small site of the tests that were cut off.
+containers=$(docker ps -aq --filter name=^{PROJECT}; docker ps -aq --filter publish=80)
 [ -z "$containers" ] || docker rm -f -v $containers
 volumes=$(docker volume ls -q --filter name=^{PROJECT})
 [ -z "$volumes" ] || docker volume rm -f $volumes

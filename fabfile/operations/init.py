@@ -124,4 +124,4 @@ def _say(console: Console, path: Path, found: Found, settings: Settings) -> None
     console.line()
     console.line(f"Written: {path}. Read it once; each line says where its value was found.")
     host = settings.ssh.host or "user@host"
-    console.line(f"Next: fab -f {path} -H {host} assess")
+    console.line(f"Next: fab -f {path} -H {host} doctor")

@@ -63,6 +63,9 @@ def started(request: pytest.FixtureRequest, tmp_path: Path) -> Started:
         "DEPLOY_PUBLIC__CA_FILE": str(CERTIFICATE_AUTHORITY),
         "DEPLOY_SOURCE__FOLDER": str(working_copy(tmp_path / "copy")),
         "DEPLOY_DEPLOY__WATCH_SECONDS": "2",
+        # What counts here is who answers, on however busy a machine.
+        "DEPLOY_LIMITS__SLOWER_THAN_BASELINE": "1000",
+        "DEPLOY_LIMITS__RESPONSE_SECONDS": "60",
     }
 
     def fab(*arguments: str, settings: Path = file) -> Done:
