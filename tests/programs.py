@@ -17,15 +17,21 @@ NOWHERE = {"DEPLOY_SSH__HOST": "nobody@127.0.0.1:9"}
 Done = subprocess.CompletedProcess[str]
 
 
-def program(*argv: str, seconds: float = 600, environment: Mapping[str, str] | None = None) -> Done:
+def program(
+    *argv: str,
+    seconds: float = 600,
+    environment: Mapping[str, str] | None = None,
+    folder: Path = ROOT,
+) -> Done:
     """Run `fab` or `invoke` with these arguments and wait for it.
 
     :param seconds: time limit.
     :param environment: added to this process's own.
+    :param folder: where it is started.
     """
     return subprocess.run(
         [str(BIN / argv[0]), *argv[1:]],
-        cwd=ROOT,
+        cwd=folder,
         env={**os.environ, **NOWHERE, **(environment or {})},
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -105,6 +105,8 @@ def override(
     definition["labels"] = {**_as_mapping(plain.get("labels")), **labels}
     service = _as_colour(definition, container=container, image=image, ports=(host_port, port))
     named = {key: document[key] for key in _NAMED if document.get(key)}
+    version = {"version": document["version"]} if document.get("version") else {}
+    name = f"{app}-{colour}"
     return render(
         "docker-compose.blue-green.yml.j2",
         {
@@ -113,10 +115,8 @@ def override(
             "project": project,
             "compose_file": file_name,
             "app": app,
-            "version": document.get("version"),
-            "service": f"{app}-{colour}",
-            "definition": _text(service),
-            "named": _text(named) if named else "",
+            "service": name,
+            "document": _text({**version, "services": {name: service}, **named}),
         },
     )
 

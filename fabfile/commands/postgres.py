@@ -34,7 +34,7 @@ def psql(container: str, *, user: str, database: str) -> list[str]:
     Each text goes to the server as one message (`\\gexec`), so an error still ends all of it.
     """
     options = ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=0"]
-    argv = ["psql", *options, "-U", user, "-d", database]
+    argv = ["psql", *options, "-U", user, "-d", _name(database)]
     return inside(container, argv, interactive=True)
 
 
@@ -44,7 +44,7 @@ def dump(container: str, *, user: str, database: str, snapshot: str) -> list[str
     :param snapshot: from pg_export_snapshot() of a transaction that is still open.
     """
     options = ["--format=custom", "--compress=1", f"--snapshot={snapshot}"]
-    return inside(container, ["pg_dump", *options, "-U", user, "-d", database])
+    return inside(container, ["pg_dump", *options, "-U", user, "-d", _name(database)])
 
 
 def read_archive(container: str) -> list[str]:
@@ -66,7 +66,7 @@ def restore(container: str, *, user: str, database: str, owners: bool) -> list[s
     :param owners: whether every object gets its former owner, which only a superuser may do.
     """
     options = ["--exit-on-error", *([] if owners else ["--no-owner"])]
-    argv = ["pg_restore", *options, "-U", user, "-d", database]
+    argv = ["pg_restore", *options, "-U", user, "-d", _name(database)]
     return inside(container, argv, interactive=True)
 
 
@@ -74,3 +74,11 @@ def free_space(container: str) -> list[str]:
     """Free KiB where the databases' files lie: the fourth word of the last line."""
     script = 'df -Pk -- "${PGDATA:-/var/lib/postgresql/data}"'
     return docker.execute(container, ["sh", "-c", script])
+
+
+def _name(database: str) -> str:
+    """A database's name for `-d`, which reads one that looks like a connection string as one."""
+    if "=" not in database and not database.startswith(("postgres://", "postgresql://")):
+        return database
+    escaped = database.replace("\\", "\\\\").replace("'", "\\'")
+    return f"dbname='{escaped}'"

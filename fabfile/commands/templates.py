@@ -28,6 +28,7 @@ def render(name: str, values: dict[str, Any]) -> str:
         keep_trailing_newline=True,
         autoescape=False,
     )
+    environment.filters["line"] = _line
     try:
         return environment.from_string(path.read_text(encoding="utf-8")).render(values)
     except OSError as error:
@@ -38,3 +39,8 @@ def render(name: str, values: dict[str, Any]) -> str:
         raise BadTemplate(f"{path}:{error.lineno}: {error.message}") from None
     except (jinja2.TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as error:
         raise BadTemplate(f"{path}: {error}") from None
+
+
+def _line(value: object) -> str:
+    """A value in a comment, which nothing in it can end."""
+    return "".join(letter if letter.isprintable() else "?" for letter in str(value))
