@@ -30,7 +30,8 @@ WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["LAB_SERVER"] = str(FIRST[os.environ.get("LAB_FLAVOUR", "trixie")] + WORKER)
 HERE = LabServer()
-# For the tests of several servers, which one worker runs: a number that no worker has.
+# For the tests of several servers, which one worker runs: a number that no worker has, or that
+# LAB_SECOND says.
 SECOND = LabServer(int(os.environ.get("LAB_SECOND", FIRST[HERE.flavour.release] + 4)))
 
 Fab = Callable[..., Done]
@@ -157,5 +158,6 @@ def lab_settings(*assignments: str) -> Settings:
     """The lab's settings as the programs see them."""
     section = yaml.safe_load((ROOT / "invoke.yaml").read_text())["site"]
     for group, values in yaml.safe_load(SETTINGS_FILE.read_text())["site"].items():
-        section[group] = {**section[group], **values} if isinstance(values, dict) else values
+        below = section.get(group)
+        section[group] = {**below, **values} if isinstance(below, dict) else values
     return load(section, environment=HERE.environment, assignments=assignments)
