@@ -110,7 +110,8 @@ class Executor(fabric.Executor):  # type: ignore[misc]
             for name in choose(words, site)
         }
         for settings in itertools.chain(*servers.values()):
-            preflight.check(settings)
+            makes_one = any(call.kwargs.get("new") for call in ours)
+            preflight.check(settings, migrations=not makes_one)
         if part and part.revision:
             return {name: [_at(part.revision, s) for s in each] for name, each in servers.items()}
         return servers

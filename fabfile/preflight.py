@@ -10,11 +10,12 @@ from .settings import Settings
 NEWEST_NGINX = (99,)  # so that every part of the template is looked at
 
 
-def check(settings: Settings) -> None:
+def check(settings: Settings, *, migrations: bool = True) -> None:
     """See that certificates, template and migration are there, and are what they should be.
 
     Keys are looked at with the connection, and `source` by the tasks that build.
 
+    :param migrations: False where their folder is about to be made.
     :raises BadSettings: the first that is not.
     """
     trust(settings.public)
@@ -27,4 +28,5 @@ def check(settings: Settings) -> None:
             version=NEWEST_NGINX,
             former="",
         )
-    read_folders(settings)
+    if migrations:
+        read_folders(settings)

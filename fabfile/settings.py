@@ -18,12 +18,11 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
-    field_validator,
     model_validator,
 )
 
 from .errors import BadSettings
-from .settings_file import Origins, read_value
+from .settings_file import Origins, dotted, read_value
 from .settings_rules import refuse_contradictions
 from .settings_types import (
     AbsoluteFolder,
@@ -62,7 +61,11 @@ COLOURS: tuple[Colour, Colour] = ("blue", "green")
 ENVIRONMENT_PREFIX = "DEPLOY_"
 
 # What a site may not have; `--set NAME=` empties it too.
-NoneOrSqlName = Annotated[SqlName | None, BeforeValidator(lambda value: value or None)]
+NoneOrSqlName = Annotated[
+    SqlName | None, BeforeValidator(lambda value: None if value == "" else value)
+]
+    SqlName | None, BeforeValidator(lambda value: None if value == "" else value)
+]
 
 
 def _plain(value: Any) -> Any:
@@ -433,15 +436,6 @@ class Settings(Model):
         default_factory=dict, description="names for several hosts"
     )
 
-    @field_validator("hosts")
-    @classmethod
-    def has_settings_of_its_own(cls, hosts: dict[str, Any]) -> dict[str, Any]:
-        known = cls.model_fields.keys() - {"hosts", "groups"}
-        for name, own in hosts.items():
-            for setting in own.keys() - known:
-                raise ValueError(f"in {name}, {setting}: no such setting{nearest(setting, known)}")
-        return hosts
-
     @model_validator(mode="after")
     def groups_name_hosts(self) -> Settings:
         for group, members in self.groups.items():
@@ -515,6 +509,7 @@ def load(
     for path, text in given:
         if path[0] == "hosts":
             _assign(values, path, text, f"--set {'.'.join(path)}", origins)
+    _refuse_unknown_own(values, origins)
     values = _laid_over(values, _own(values, server, origins))
     for path, text in given:
         _assign(values, path, text, f"--set {'.'.join(path)}", origins)
@@ -552,6 +547,20 @@ def _parsed(assignment: str) -> tuple[list[str], str]:
     if not sign or not name:
         raise BadSettings(f"--set {assignment!r}: allowed: NAME=VALUE, for instance app.port=80")
     return name.split("."), text
+
+
+def _refuse_unknown_own(values: Mapping[str, Any], origins: Origins) -> None:
+    """A host's own settings are laid over the site's, where a wrong name would be nobody's."""
+    hosts = values.get("hosts")
+    known = Settings.model_fields.keys() - {"hosts", "groups"}
+    for name, own in hosts.items() if isinstance(hosts, dict) else ():
+        for setting in own if isinstance(own, dict) else ():
+            if setting not in known:
+                keys = ("hosts", name, setting)
+                raise BadSettings(
+                    f"{origins.of(keys)}: {dotted(('site', *keys))}: no such setting"
+                    f"{nearest(setting, known)}"
+                )
 
 
 def _own(values: Mapping[str, Any], server: str, origins: Origins) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from ..errors import BadSettings
+from ..errors import BadSettings, WrongSetting
 from ..settings import Model, Settings
 from ..settings_types import SqlName
 from .sql_text import PROJECT, checksum
@@ -112,9 +112,11 @@ def parent_of(settings: Settings) -> Path:
     for folder in (given, PROJECT / given):
         if folder.is_dir():
             return folder.resolve()
-    raise BadSettings(
-        f"migration.folder is {str(given)!r}; allowed: a folder that holds one for each migration",
-        next_command="name the folder, or leave it empty for no migration",
+    raise WrongSetting(
+        "migration.folder",
+        settings.migration.folder,
+        "a folder that holds one for each migration, or nothing for none",
+        found="no such folder",
     )
 
 
@@ -127,8 +129,11 @@ def read_folders(settings: Settings) -> tuple[MigrationFolder, ...]:
         return ()
     parent = parent_of(settings)
     if any((parent / file).is_file() for file in KNOWN):
-        raise BadSettings(
-            f"migration.folder: {parent} holds a migration's own files; allowed: the folder above"
+        raise WrongSetting(
+            "migration.folder",
+            settings.migration.folder,
+            "the folder above",
+            found="it holds a migration's own files",
         )
     found = sorted(map(_read, folders_in(parent)), key=lambda folder: folder.number)
     for one, next_one in itertools.pairwise(found):

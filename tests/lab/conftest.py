@@ -34,7 +34,8 @@ HERE = LabServer()
 # Several servers share this machine's processors: only what is slow on purpose is to be called so.
 SHARED = {"DEPLOY_LIMITS__SLOWER_THAN_BASELINE": "30"}
 THERE = {**HERE.environment, **SHARED}
-# For the tests of several servers, which one worker runs: a number that no worker has.
+# For the tests of several servers, which one worker runs: a number that no worker has, or that
+# LAB_SECOND says.
 SECOND = LabServer(int(os.environ.get("LAB_SECOND", FIRST[HERE.flavour.release] + 4)))
 
 Fab = Callable[..., Done]
@@ -169,5 +170,6 @@ def lab_settings(*assignments: str) -> Settings:
     """The lab's settings as the programs see them."""
     section = yaml.safe_load((ROOT / "invoke.yaml").read_text())["site"]
     for group, values in yaml.safe_load(SETTINGS_FILE.read_text())["site"].items():
-        section[group] = {**section[group], **values} if isinstance(values, dict) else values
+        below = section.get(group)
+        section[group] = {**below, **values} if isinstance(below, dict) else values
     return load(section, environment=THERE, assignments=assignments)

@@ -132,7 +132,7 @@ def test_a_reading_task_goes_on_after_a_server_that_cannot_be_reached() -> None:
     done = fab(f"gone,{HERE.alias}", "status", *GONE)
     assert done.returncode == 1
     assert f"{HERE.alias}: {HERE.host}, 2 of 2" in done.stdout
-    assert rows(done.stdout)[HERE.alias] == f"{live()[0]} done"
+    assert rows(done.stdout)[HERE.alias].endswith(" done")
     assert f"failed on gone; done: {HERE.alias}" in done.stderr
 
 

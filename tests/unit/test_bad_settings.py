@@ -21,7 +21,8 @@ from fabfile.settings_words import shown
 from tests.programs import ROOT, Done, program
 from tests.settings_walk import Keys, Setting, settings
 
-ALL = settings()
+# What is below a host's name is any other setting, laid over the site's.
+ALL = [setting for setting in settings() if setting.keys[0] != "hosts"]
 NOBODY = "ssh.host=nobody@127.0.0.1:9"
 BY_PYDANTIC = re.compile(r"Input should|String should|Value error|valid (integer|number|string)")
 
@@ -93,7 +94,7 @@ def test_a_section_of_every_kind_of_value_is_walked() -> None:
     """The walk that the tests above rely on sees what there is."""
     names = {setting.name for setting in ALL}
     assert {"site.app.port", "site.public.pages./key.status.0", "site.name"} <= names
-    assert {"site.nginx.rate_limits.0.burst", "site.migration.expect.KEY"} <= names
+    assert {"site.nginx.rate_limits.0.burst", "site.source.build_args.KEY"} <= names
     assert all(len(setting.bad_values) >= 2 for setting in ALL)
 
 
@@ -165,7 +166,6 @@ CONTRADICTIONS = [
     ),
     ({"deploy": {"drain_seconds": 20}}, "drain_seconds is 20.0 and site.nginx.worker_shutdown"),
     ({"deploy": {"lock_dead_after": 12}}, "site.deploy.lock_dead_after is 12.0; allowed: at least"),
-    ({"migration": {"old_role": "A", "new_role": "A"}}, "two different roles"),
     ({"database": {"user_id": "role"}}, "different columns"),
     ({"database": {"session_table": "User"}}, "two different tables"),
     ({"database": {"lock_timeout": 200}}, "lock_timeout is 200.0 and site.database.statement"),
@@ -316,8 +316,8 @@ WRONG = [
     ("ssh:\n    key_file: /nowhere/key", 3, "site.ssh.key_file is '/nowhere/key': it cannot be"),
     ("ssh:\n    known_hosts: /nowhere", 3, "site.ssh.known_hosts is '/nowhere'; allowed: a file"),
     ("public:\n    ca_file: /dev/null", 3, "site.public.ca_file is '/dev/null': no certificates"),
-    ("nginx:\n    template: no.j2", 3, "site.nginx.template is 'no.j2': "),
-    ("migration:\n    folder: lab", 3, "site.migration.folder is 'lab': no expand.sql, data.sql"),
+    ("nginx:\n    manage: whole\n    template: no.j2", 4, "site.nginx.template is 'no.j2': "),
+    ("migration:\n    folder: sql/migrations/02-database-migration", 3, "site.migration.folder is"),
     ("migration:\n    folder: nowhere", 3, "site.migration.folder is 'nowhere': no such folder"),
 ]
 
