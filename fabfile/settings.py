@@ -4,6 +4,8 @@ The file is invoke.yaml, section `site:` (fabric.yaml is a link to it). Above it
 a file named by `-f` or INVOKE_RUNTIME_CONFIG, the environment (`DEPLOY_MIGRATION__DATA=now`),
 what `hosts` has for the server that was chosen, and `--set migration.data=now` on any task. All
 work the same under `fab` and `invoke`.
+
+Text is of one of the kinds in settings_types.py; what settings must be together, settings_rules.py.
 """
 
 from __future__ import annotations
@@ -62,8 +64,6 @@ ENVIRONMENT_PREFIX = "DEPLOY_"
 
 # What a site may not have; `--set NAME=` empties it too.
 NoneOrSqlName = Annotated[
-    SqlName | None, BeforeValidator(lambda value: None if value == "" else value)
-]
     SqlName | None, BeforeValidator(lambda value: None if value == "" else value)
 ]
 
@@ -516,7 +516,7 @@ def load(
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        first, *others = explain(error, Settings, values, origins)
+        first, *others = explain(error, Settings, origins)
         raise BadSettings(first, evidence="\n".join(others)) from None
 
 

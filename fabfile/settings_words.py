@@ -21,20 +21,15 @@ MOST = 5  # errors that are listed
 _SIMPLE = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 
 
-def explain(
-    error: ValidationError, model: type[BaseModel], values: object, origins: Origins
-) -> list[str]:
-    """One line for each error, five at most: place, setting, value, what is allowed.
-
-    :param values: what was validated, below `site:`.
-    """
+def explain(error: ValidationError, model: type[BaseModel], origins: Origins) -> list[str]:
+    """One line for each error, five at most: place, setting, value, what is allowed."""
     found: dict[str, None] = {}  # in order, each once
     for one in error.errors(include_url=False):
         contradictions = one.get("ctx", {}).get("error")
         if isinstance(contradictions, Contradictions):
             found |= dict.fromkeys(_contradicting(contradictions, origins))
         else:
-            found[_line(one, model, values, origins)] = None
+            found[_line(one, model, origins)] = None
     lines = list(found)
     more = [f"… and {len(lines) - MOST} more"] if len(lines) > MOST else []
     return lines[:MOST] + more
@@ -107,7 +102,7 @@ def _bounds(constraints: list[Any]) -> str:
     return f" up to {most}" if most is not None else ""
 
 
-def _line(error: Any, model: type[BaseModel], values: object, origins: Origins) -> str:
+def _line(error: Any, model: type[BaseModel], origins: Origins) -> str:
     path = tuple(part for part in error["loc"] if part != "[key]")
     place, name = origins.of(path), dotted(("site", *origins.real(path)))
     if error["type"] == "extra_forbidden":

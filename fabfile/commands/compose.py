@@ -160,7 +160,8 @@ def _as_colour(
 
 
 def _text(value: Any) -> str:
-    return str(yaml.safe_dump(value, sort_keys=False, allow_unicode=True)).rstrip("\n")
+    # Not allow_unicode: PyYAML leaves U+0085 bare, and reads it back as a space.
+    return str(yaml.safe_dump(value, sort_keys=False)).rstrip("\n")
 
 
 def _without_names(networks: Any) -> Any:
