@@ -168,8 +168,10 @@ def reverse(site: Site, name: str, *, yes: bool) -> None:
     """Take back all of one migration, its expansion too, after a verified backup.
 
     :param yes: do not ask.
+    :raises BadSettings: there is no such migration.
     :raises DeployError: there is no way back, or something that runs was made for it.
     """
+    one = _named(site, name)
     with site.locked("migration"):
         if site.cut_off:
             raise DeployError(
@@ -177,11 +179,10 @@ def reverse(site: Site, name: str, *, yes: bool) -> None:
                 state="nothing was changed",
                 next_command="first settle it: fab rollback, or fab deploy",
             )
-        one = _to_take_back(site, name)
+        _refuse_in_use(site, one)
         _confirm(site, one, yes)
-        stamp = site.release
         with site.console.step("back up the database"):
-            backup = site.backups.create("manual", stamp, files=False)
+            backup = site.backups.create("manual", site.release, files=False)
             site.console.detail(f"{backup.folder}, verified")
         one.backup_sha256 = backup.sha256
         site.log("reversing", migration=name, backup=backup.name)
@@ -195,13 +196,15 @@ def reverse(site: Site, name: str, *, yes: bool) -> None:
     site.console.line("next: fab migrations; before the next deploy mend it or remove its folder")
 
 
-def _to_take_back(site: Site, name: str) -> Migration:
-    all_of_them = Migrations(site).all
-    found = [one for one in all_of_them if one.name == name]
-    if not found:
-        names = ", ".join(one.name for one in all_of_them) or "none"
-        raise BadSettings(f"--reverse is {name!r}; allowed: {names}")
-    [one] = found
+def _named(site: Site, name: str) -> Migration:
+    known = {one.name: one for one in Migrations(site).all}
+    if name not in known:
+        raise BadSettings(f"--reverse is {name!r}; allowed: {', '.join(known) or 'none is here'}")
+    return known[name]
+
+
+def _refuse_in_use(site: Site, one: Migration) -> None:
+    name = one.name
     holding = [stage for stage in STAGES if one.standing(stage)]
     if not holding:
         raise DeployError(f"nothing of {name} is applied", state="nothing was changed")
@@ -211,7 +214,7 @@ def _to_take_back(site: Site, name: str) -> Migration:
             state="nothing was changed",
             next_command=f"write it in {one.folder.path}, then the same again",
         )
-    later = all_of_them[all_of_them.index(one) + 1 :]
+    later = [other for other in Migrations(site).all if other.folder.number > one.folder.number]
     if above := [other.name for other in later if any(map(other.standing, STAGES))]:
         raise DeployError(
             f"{above[-1]} came after {name} and holds: the last one goes first",
@@ -225,7 +228,6 @@ def _to_take_back(site: Site, name: str) -> Migration:
             state="nothing was changed",
             next_command="first fab rollback to a release from before it",
         )
-    return one
 
 
 def _confirm(site: Site, one: Migration, yes: bool) -> None:

@@ -212,6 +212,12 @@ def test_neither_or_both_is_a_wrong_use(tmp_path: Path) -> None:
     assert "migration.folder is empty" in none.stderr
 
 
+def test_what_is_to_be_taken_back_must_be_one_of_them() -> None:
+    done = program("invoke", "migration", "--reverse=09-x", seconds=30)
+    assert done.returncode == 2
+    assert "--reverse is '09-x'; allowed: 02-database-migration" in done.stderr
+
+
 def test_a_bad_migration_is_refused_before_anything_is_contacted(tmp_path: Path) -> None:
     written(tmp_path, "03-a", expand="BEGIN; SELECT 1; COMMIT")
     done = program("invoke", "run-migration", f"--set=migration.folder={tmp_path}", seconds=30)
