@@ -6,6 +6,7 @@ lab's own site is put back.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -173,9 +174,9 @@ def test_init_finds_a_site_and_it_is_deployed_twice_and_rolled_back_without_a_fa
     assert "• Environment: Green (was Blue)" in runs[2].stdout
     assert seen.failed == 0, str(seen)
     assert seen.written, "the load must write too"
-    # plain, the first release, the second, and back on the first.
-    assert len(seen.by_release) == 3, seen.by_release
-    assert "plain" in seen.by_release
+    stamps = [re.findall(r"New version: \S+:(\S+)", run.stdout)[0] for run in runs[:2]]
+    assert list(seen.by_release)[1:] == stamps, "the plain one, and each release in its turn"
+    assert f":{stamps[0]} (was {stamps[1]})" in runs[2].stdout
     assert neighbours(site, HERE) == before
     _refuse_changes_elsewhere(site)
 
