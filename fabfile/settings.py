@@ -559,7 +559,7 @@ def _refuse_unknown_own(values: Mapping[str, Any], origins: Origins) -> None:
                 keys = ("hosts", name, setting)
                 raise BadSettings(
                     f"{origins.of(keys)}: {dotted(('site', *keys))}: no such setting"
-                    f"{nearest(setting, known)}"
+                    f"{nearest(str(setting), known)}"
                 )
 
 

@@ -62,7 +62,8 @@ class Setting:
             bad += ["text", 7] + ([[]] if self.bound(MinLen, "min_length") else [])
         if self.type is str:
             bad += [7, True, ["a"], "line\nline", "bell\x07", "nul\0", "esc\x1b[1m"]
-            if not getattr(self.kind, "empty", False) and self.kind and not self._takes(""):
+            takes_none = self.nullable or getattr(self.kind, "empty", False)
+            if not takes_none and self.kind and not self._takes(""):
                 bad.append("")
         if self.type is bool:
             bad += ["true", 1, ""]

@@ -109,8 +109,8 @@ def test_an_address_has_nothing_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"hosts": {"web1": {"ap": {}}}}, "in web1, ap: no such setting; did you mean app?"),
-        ({"hosts": {"web1": {"hosts": {}}}}, "in web1, hosts: no such setting"),
+        ({"hosts": {"web1": {"ap": {}}}}, "site.hosts.web1.ap: no such setting; did you mean app?"),
+        ({"hosts": {"web1": {"hosts": {}}}}, "site.hosts.web1.hosts: no such setting"),
         ({"hosts": {"web1": "u@b"}}, "site.hosts.web1 is 'u@b'"),
         ({"hosts": {"web.1": {}}, "groups": {}}, "site.hosts.web.1 is 'web.1'"),
         ({"hosts": ["web1"]}, "site.hosts is ['web1']"),

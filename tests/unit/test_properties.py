@@ -9,7 +9,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import SimpleNamespace
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
 import yaml
@@ -121,7 +121,7 @@ def _loads_or_is_refused(section: Any) -> None:
 # -- the builders ------------------------------------------------------------------------------
 
 
-NO_COMMANDS = {nginx.carried_over}  # lines of a configuration
+NO_COMMANDS = {nginx.carried_over, compose.images_of}  # what they list are no arguments
 
 
 def builders() -> Iterator[Any]:
@@ -149,6 +149,7 @@ NEVER_AN_OPTION = {
     "context": "folders, absolute",
     "path": "folders, absolute",
     "service": "compose.app and a colour",
+    "user": "ssh.host, or who is signed in there",
     "argv": "the caller's own words, of which the first is a program",
     "compose": "docker compose or docker-compose",
 }
@@ -156,6 +157,7 @@ TAKES_A_VALUE = {
     *("--tag", "--file", "--build-arg", "--label", "--filter", "--time", "--tail", "--since"),
     *("--volumes-from", "--network", "--volume", "--entrypoint", "--type", "--format"),
     *("--project-name", "--project-directory", "-U", "-d"),
+    *("--groups", "-m", "-o", "-g"),
 }
 
 
@@ -190,6 +192,8 @@ class Values:
             return True
         if hint in (int, float):
             return 7
+        if get_origin(hint) is Literal:
+            return get_args(hint)[-1]
         if get_origin(hint) is Sequence:
             return [self._new(name), self._new(name)]
         assert get_origin(hint) is Mapping, f"no strategy for {name}: {hint}"
@@ -362,7 +366,9 @@ def test_no_setting_ends_a_directive_of_the_nginx_configuration(data: st.DataObj
         chosen = load(section)
     except BadSettings:
         assume(False)
-    assert _structure(_rendered(chosen)) == _structure(_rendered(_tame(chosen)))
+    tame = _tame(chosen)
+    for manage in ("whole", "upstream"):
+        assert _structure(_rendered(chosen, manage)) == _structure(_rendered(tame, manage))
 
 
 @QUICK
@@ -376,14 +382,15 @@ def test_no_rate_limit_ends_a_directive_either(paths: list[str]) -> None:
     assert _structure(_rendered(chosen)) == _structure(_rendered(_tame(chosen)))
 
 
-def _rendered(chosen: Settings) -> str:
+def _rendered(chosen: Settings, manage: str = "whole") -> str:
+    update = {"nginx": chosen.nginx.model_copy(update={"manage": manage})}
     return nginx.configuration(
-        chosen,
+        chosen.model_copy(update=update),
         colour="green",
         release="20240828-143000",
         container=chosen.app.container_of("green"),
         version=(1, 30, 6),
-        former="",
+        former="upstream app { server app:3000; }",
     )
 
 
