@@ -134,7 +134,7 @@ def on_server(lab: None) -> Callable[..., subprocess.CompletedProcess[str]]:
 @pytest.fixture
 def under_load(lab: None) -> Iterator[Load]:
     """Visitors around a test; stop it to see the figures."""
-    load = Load(rate=60, most_seconds=300).start()
+    load = Load(rate=25, visitors=8, most_seconds=300).start()
     yield load
     load.stop()
 

@@ -90,7 +90,7 @@ def _plain_production(lab: None) -> None:
 @pytest.fixture
 def visitors(live_release: None) -> Iterator[Load]:
     """Visitors all the while; one that died early would prove nothing."""
-    load = Load(rate=40, most_seconds=600).start()
+    load = Load(rate=12, visitors=6, most_seconds=600).start()
     yield load
     load.stop()
 

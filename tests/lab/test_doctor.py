@@ -145,6 +145,8 @@ def foreign_upstream() -> Iterator[None]:
 @contextmanager
 def stopped_database() -> Iterator[None]:
     lab_server.run("docker stop -t 5 1001-stories-db")
+    unwell = "docker ps --filter name=1001-stories-app --filter health=unhealthy -q | grep -q ."
+    lab_server.run(f"for turn in $(seq 60); do {unwell} && exit 0; sleep 0.5; done; exit 1")
     yield
     lab_server.reset()
 
