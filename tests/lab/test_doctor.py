@@ -319,7 +319,6 @@ def test_an_unknown_host_and_a_wrong_key_still_leave_what_needs_no_session(
     for setting, name, mend in (
         (f"ssh.known_hosts={hosts}", "host key", "ssh-keyscan"),
         (f"ssh.key_file={key}", "sign-in", "ssh.key_file"),
-        (f"ssh.key_file={tmp_path}/none", "sign-in", "ssh.key_file"),
     ):
         done = fab("doctor", "--json", f"--set={setting}")
         checks = checks_of(done)

@@ -66,7 +66,7 @@ def started(request: pytest.FixtureRequest, tmp_path: Path) -> Started:
         "DEPLOY_DEPLOY__WATCH_SECONDS": "2",
         # What counts here is who answers, on however busy a machine.
         "DEPLOY_LIMITS__SLOWER_THAN_BASELINE": "1000",
-        "DEPLOY_LIMITS__RESPONSE_SECONDS": "60",
+        "DEPLOY_LIMITS__RESPONSE_SECONDS": "9",
     }
 
     def fab(*arguments: str, settings: Path = file) -> Done:
