@@ -11,7 +11,7 @@ OPTIONS  ?=
 SIDE_BY_SIDE := --numprocesses 2 --dist loadgroup
 LAB_TEST := $(BIN)/python -m pytest $(SIDE_BY_SIDE)
 # What Docker 20.10 and docker-compose 1.29 may do otherwise; all of it: make lab-test LAB_FLAVOUR=bookworm
-OLD_FLAVOUR := $(addprefix tests/lab/test_,deploy.py rollback.py sites.py sources.py emergency.py)
+OLD_FLAVOUR := tests/lab/test_deploy.py tests/lab/test_emergency.py
 FAB    := $(BIN)/fab $(if $(SETTINGS),-f $(SETTINGS)) $(if $(TARGET),-H $(TARGET))
 
 .PHONY: help demo test bench unit lab-test lint lab lab-down packages \
