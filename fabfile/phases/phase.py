@@ -139,8 +139,8 @@ class Phase(ABC):
         step = self._begun[-1]
         known = isinstance(error, DeployError)
         why = error if isinstance(error, DeployError) else DeployError(repr(error))
-        if not isinstance(why, (Interrupted, ServerUnreachable)):  # these say nothing of the site
-            why.trigger = why.trigger or step.trigger
+        silent = isinstance(why, (Interrupted, ServerUnreachable))  # they say nothing of the site
+        why.trigger = "" if silent else why.trigger or step.trigger
         bare, why.reason = why.reason, f"{step.title}: {why.reason}"
         taken = self.take_back(why)
         self._write_down("failed", step=step.title, reason=why.reason, trigger=why.trigger)
