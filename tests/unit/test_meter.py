@@ -271,13 +271,13 @@ def test_an_outage_is_the_longest_gap_and_begins_when_it_began(site: Site) -> No
     site.wait_for(12)
     before = time.time()
     site.state = "error"
-    time.sleep(0.4)
+    time.sleep(0.8)
     site.state = "good"
     after = time.time()
     site.wait_for(12)
     found = meter.stop()
 
-    assert found.longest_gap >= 0.35
+    assert found.longest_gap >= 0.6  # an answer that was under way may end in it
     assert before - 0.2 < found.gap_began < after
 
 
