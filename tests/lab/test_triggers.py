@@ -182,7 +182,14 @@ ROWS_OF_THE_TABLE: tuple[Broken, ...] = (
         "/api/auth/signin answers 500",
         faults="signin-broken",
     ),
-    Broken("a slow release", 3, blue_green.TOO_SLOW, "times the baseline", faults="slow 0.3"),
+    Broken(
+        "a slow release",
+        3,
+        blue_green.TOO_SLOW,
+        "times the baseline",
+        faults="slow 0.5",
+        options=("--set=limits.slower_than_baseline=2",),
+    ),
     Broken(
         "an nginx template with an error",
         3,
