@@ -112,9 +112,11 @@ def test_a_port_of_the_server_is_asked_the_same_by_ssh_and_by_curl(site: Site) -
     assert all(answer.error and "\n" not in answer.error for answer in shut)
 
 
-def test_the_log_of_a_plain_configuration_counts_nothing_and_a_missing_container_is_said(
+def test_the_log_of_a_plain_configuration_names_no_release_and_a_missing_container_is_said(
     site: Site,
 ) -> None:
-    assert access_log(site.server, site.nginx.container.name, "10m") == []
+    counts = access_log(site.server, site.nginx.container.name, "10m")
+    assert {(count.colour, count.release) for count in counts} == {("", "")}
+    assert sum(count.count for count in counts if count.status == 200) > 0
     with pytest.raises(DeployError, match="exit code 1"):
         access_log(site.server, "no-such-container", "10m")
