@@ -9,7 +9,7 @@ SETTINGS ?=
 OPTIONS  ?=
 # As many lab servers side by side as keep two processors busy.
 SIDE_BY_SIDE := --numprocesses 2 --dist loadgroup
-LAB_TEST := $(BIN)/python -m pytest $(SIDE_BY_SIDE)
+LAB_TEST := $(BIN)/python -m pytest $(SIDE_BY_SIDE) --verbose --tb=short --durations=25
 # What Docker 20.10 and docker-compose 1.29 may do otherwise; all of it: make lab-test LAB_FLAVOUR=bookworm
 OLD_FLAVOUR := tests/lab/test_deploy.py tests/lab/test_emergency.py
 FAB    := $(BIN)/fab $(if $(SETTINGS),-f $(SETTINGS)) $(if $(TARGET),-H $(TARGET))
