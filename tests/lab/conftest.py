@@ -45,6 +45,8 @@ Fab = Callable[..., Done]
 ROWS = {"test_deaths.py": 6, "test_triggers.py": 7}
 
 
+# First: a worker reads the marks when its own turn comes, which else is before ours.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Say what one server runs in one go: a file, or a part of a table."""
     rows: Counter[str] = Counter()
