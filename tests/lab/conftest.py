@@ -57,6 +57,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.xdist_group(f"{name} {part}"))
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Two tests of one file at once, on two servers, would prove nothing.
+
+    :raises pytest.UsageError: another `--dist`, or a pytest whose xdist does not see the groups.
+    """
+    if "PYTEST_XDIST_WORKER" in os.environ and not all("@" in i.nodeid for i in session.items):
+        raise pytest.UsageError("tests/lab on several servers: only with --dist loadgroup")
+
+
 @pytest.fixture(scope="session")
 def lab() -> None:
     """The lab's server, started if it is not running; a site left broken is put back."""
