@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
+
+import yaml
+
 from docs import generate
 from fabfile.settings import Settings
 
@@ -25,3 +29,13 @@ def test_each_task_option_and_setting_says_what_it_is_for() -> None:
     ]
     assert all(task.__doc__ for task in generate.tasks().values())
     assert silent + list(generate.undescribed(Settings)) == []
+
+
+def test_the_workflow_calls_tasks_and_options_that_there_are() -> None:
+    workflow = yaml.safe_load((generate.DOCS / "examples/github-actions.yml").read_text())
+    runs = [step["run"] for step in workflow["jobs"]["site"]["steps"] if "run" in step]
+    calls = [shlex.split(run)[5:] for run in runs if run.startswith("fab ")]
+    assert len(calls) == 5
+    for name, *words in calls:
+        known = {f"--{n}" for one in generate.arguments(generate.tasks()[name]) for n in one.names}
+        assert {word for word in words if word.startswith("--")} <= known
