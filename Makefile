@@ -14,7 +14,7 @@ LAB_TEST := $(BIN)/python -m pytest $(SIDE_BY_SIDE) --verbose --tb=short --durat
 OLD_FLAVOUR := tests/lab/test_deploy.py tests/lab/test_emergency.py
 FAB    := $(BIN)/fab $(if $(SETTINGS),-f $(SETTINGS)) $(if $(TARGET),-H $(TARGET))
 
-.PHONY: help demo test bench unit lab-test lint lab lab-down packages \
+.PHONY: help demo test bench unit lab-test docs lint lab lab-down packages \
         assess migrate blue-green validate rollback deploy
 
 help: ## Show what there is
@@ -36,6 +36,9 @@ unit: $(READY) ## The tests that need no server
 
 lab-test: $(READY) packages ## The tests against the lab; LAB_FLAVOUR=bookworm: its second flavour
 	$(LAB_TEST) tests/lab
+
+docs: $(READY) ## Write the pages of docs/ that are made from the code
+	$(BIN)/python -m docs.generate
 
 lint: $(READY) ## ruff, mypy and shellcheck
 	$(BIN)/ruff format --check .

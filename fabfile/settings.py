@@ -140,7 +140,7 @@ class App(Model):
     port: Port = Field(3000, description="where the app listens inside its container")
     blue_port: Port = Field(3000, description="blue's port on the server's loopback")
     green_port: Port = Field(3001, description="green's port on the server's loopback")
-    health_path: ConfigPath = "/api/health"
+    health_path: ConfigPath = Field("/api/health", description="page that says how it is")
     health_status: tuple[Word, ...] = Field(
         ("ok", "healthy"),
         description="values of `status` that mean healthy; empty: any answer 200 is healthy",
@@ -197,7 +197,9 @@ class Page(Model):
 class Public(Model):
     """The site as visitors see it."""
 
-    domain: Domain = "1001stories.seedsofempowerment.org"
+    domain: Domain = Field(
+        "1001stories.seedsofempowerment.org", description="its name, as the certificate has it"
+    )
     scheme: Literal["https", "http"] = Field(
         "https", description="http: the site has no TLS; certificate and redirect are not checked"
     )
@@ -221,11 +223,14 @@ class Public(Model):
         description="pages of a visitor who is not signed in",
     )
     static_paths: tuple[UrlPath, ...] = Field(("/favicon.ico",), description="static assets")
-    security_headers: tuple[HeaderName, ...] = (
-        "X-Frame-Options",
-        "X-Content-Type-Options",
-        "Referrer-Policy",
-        "Strict-Transport-Security",
+    security_headers: tuple[HeaderName, ...] = Field(
+        (
+            "X-Frame-Options",
+            "X-Content-Type-Options",
+            "Referrer-Policy",
+            "Strict-Transport-Security",
+        ),
+        description="that an answer must have",
     )
     certificate_days: int = Field(14, ge=0, le=3650, description="fewer days left than this warns")
 
@@ -243,9 +248,9 @@ class Public(Model):
 class RateLimit(Model):
     """One of nginx's request limits, per address."""
 
-    path: ConfigPath
-    requests_per_second: int = Field(ge=1, le=1_000_000)
-    burst: int = Field(ge=0, le=1_000_000)
+    path: ConfigPath = Field(description="that it holds for, and all below it")
+    requests_per_second: int = Field(ge=1, le=1_000_000, description="on the average")
+    burst: int = Field(ge=0, le=1_000_000, description="requests above that before a 429")
 
 
 class Nginx(Model):
@@ -265,8 +270,12 @@ class Nginx(Model):
         description="upstream: where nginx says, inside its container, which release is live",
     )
     template: Word = Field("nginx-blue-green.conf.j2", description="in templates/, or a path")
-    certificate: ConfigPath = "/etc/nginx/ssl/fullchain.pem"
-    certificate_key: ConfigPath = "/etc/nginx/ssl/privkey.pem"
+    certificate: ConfigPath = Field(
+        "/etc/nginx/ssl/fullchain.pem", description="as nginx's container sees it"
+    )
+    certificate_key: ConfigPath = Field(
+        "/etc/nginx/ssl/privkey.pem", description="as nginx's container sees it"
+    )
     rate_limits: tuple[RateLimit, ...] = Field(
         (
             RateLimit(path="/api/auth/", requests_per_second=20, burst=40),
@@ -301,14 +310,14 @@ class Database(Model):
         None, description="where these tables and types are; empty: on the search path"
     )
     user_table: NoneOrSqlName = Field("User", description="empty: no users kept here")
-    user_id: SqlName = "id"
+    user_id: SqlName = Field("id", description="the user table's key")
     role_column: NoneOrSqlName = Field("role", description="empty: users have no role")
     updated_column: NoneOrSqlName = Field("updatedAt", description="empty: none")
     created_column: NoneOrSqlName = Field(
         "createdAt", description="when a row was created; without time zone: UTC; empty: none"
     )
     session_table: NoneOrSqlName = Field("Session", description="empty: no sessions kept here")
-    session_user: SqlName = "userId"
+    session_user: SqlName = Field("userId", description="whose session it is")
     role_type: NoneOrSqlName = Field("Role", description="an enum; empty: there is none")
     lock_timeout: Seconds = Field(3, description="seconds a statement waits for a lock")
     statement_timeout: Seconds = Field(120, description="seconds a statement may run")
@@ -404,7 +413,9 @@ class Meter(Model):
     requests_per_second: float = Field(10, ge=0.1, le=200, description="in all")
     connections: int = Field(4, ge=2, le=64, description="half kept alive, half new each time")
     timeout: Seconds = Field(10, description="seconds until an answer counts as failed")
-    paths: tuple[UrlPath, ...] = Field(("/", "/login", "/api/health"), min_length=1)
+    paths: tuple[UrlPath, ...] = Field(
+        ("/", "/login", "/api/health"), min_length=1, description="asked for in turn"
+    )
 
 
 class Settings(Model):

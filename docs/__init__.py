@@ -1,0 +1,1 @@
+"""The pages for people; `generate` writes those that the code already says."""
