@@ -26,9 +26,9 @@ Address = Annotated[
 ReportUrl = Annotated[
     str,
     Kind(
-        "a URL from https:// with {release} and {task} in it, or without; or nothing",
+        "a URL from https://, in which {release} and {file} are filled in; or nothing",
         _URL,
-        lambda url: not re.search(r"[{}]", re.sub(r"\{(release|task)\}", "", url)),
+        lambda url: not re.search(r"[{}]", re.sub(r"\{(release|file)\}", "", url)),
         empty=True,
     ),
 ]
@@ -62,6 +62,7 @@ class Notify(Model):
     """Who is told what happened."""
 
     report_url: ReportUrl = Field(
-        "", description="where a run's report is to be seen; empty: its path is told"
+        "",
+        description="where a run's report is to be seen; {file}: its name; empty: its path is told",
     )
     webhooks: tuple[Webhook, ...] = Field((), description="addresses that are told")

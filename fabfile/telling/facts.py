@@ -6,6 +6,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -60,13 +61,16 @@ def notification(site: Site, event: str, **told: object) -> Notification:
         **told,
     }
     if event in ENDS:
-        values["report"] = _report(site, values["task"])
+        values["report"] = _report(site)
     values["text"] = " ".join((values["text"] or sentence(values)).split())
     return Notification(**values)
 
 
-def _report(site: Site, task: str) -> str | None:
-    """Where the run's report is to be seen; None where nobody can say."""
+def _report(site: Site) -> str | None:
+    """Where the run's report is to be seen; None where it has none."""
+    if not site.report:
+        return None
     url = site.settings.notify.report_url
-    there = url.replace("{release}", site.release).replace("{task}", quote(task))
-    return there or site.report or None
+    for name, value in (("release", site.release), ("file", quote(Path(site.report).name))):
+        url = url.replace(f"{{{name}}}", value)
+    return url or site.report

@@ -43,8 +43,12 @@ class Hooks:
         :raises DeployError: one failed that stops it.
         """
         for hook in self.of(task, when):
-            with self.site.console.step(title(hook)):
-                self.run(hook, task, when)
+            try:
+                with self.site.console.step(title(hook)):
+                    self.run(hook, task, when)
+            except DeployError as error:
+                error.state = error.state or "the site is as it was before this hook"
+                raise
 
     def run(
         self,

@@ -34,7 +34,7 @@ class Telling:
         self._task = task if task in PHASES else ""
         self._began, self._measured = time.monotonic(), len(self.site.measurements)
         self.failed, self._under_way = [], []
-        self.site.live.first = None
+        self.site.live.first, self.site.report = None, ""
         if self._task and self.site.hooks.all:
             self._live()
         self._send("started", End())

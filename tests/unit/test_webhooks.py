@@ -245,7 +245,10 @@ def site(receiver: Receiver) -> Site:
 
 
 def site_with(receiver: Receiver, **values: Any) -> Site:
-    section = {"webhooks": [{"url": receiver.url, **values}], "report_url": "https://r/{release}"}
+    section = {
+        "webhooks": [{"url": receiver.url, **values}],
+        "report_url": "https://r/{release}/{file}",
+    }
     chosen = load({**NOBODY, "name": "Shop", "notify": section})
     site = Site(chosen, Server(chosen), Console(), "20260101-000000")
     site.__dict__["live"] = Live()
@@ -258,6 +261,7 @@ def end(site: Site, error: BaseException | None) -> None:
 
 def test_a_run_is_told_of_at_its_start_and_its_end(site: Site, receiver: Receiver) -> None:
     site.telling.begin("deploy")
+    site.report = "/reports/20260101-000000 2.html"
     end(site, None)
     by_event = {one["event"]: one for one in receiver.got}
     assert by_event.keys() == {"started", "done"}
@@ -266,7 +270,7 @@ def test_a_run_is_told_of_at_its_start_and_its_end(site: Site, receiver: Receive
         "Shop: deploy of 20260101-000000 is done on nobody@127.0.0.1:9; "
         "visitors are on green 20260102-030405; took 0 s"
     )
-    assert done["report"] == "https://r/20260101-000000"
+    assert done["report"] == "https://r/20260101-000000/20260101-000000%202.html"
     assert by_event["started"]["report"] is None
 
 
