@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from .. import interrupts
 from ..documents.notification import Notification
 from ..errors import DeployError, Interrupted
 from ..server.live import Live
-from ..settings_hooks import PHASES, When
+from ..settings_hooks import PHASES, Hook, When
 from .facts import End, notification
 from .hooks import title
 from .webhooks import Delivery, name_of
@@ -37,20 +39,19 @@ class Telling:
         self.site.live.first, self.site.report = None, ""
         if self._task and self.site.hooks.all:
             self._live()
-        self._send("started", End())
+        with self._quietly():
+            self._send("started", End())
 
     def end(self, end: End) -> None:
         """It has ended, and the lock is free: tell the webhooks, run the hooks of a failure."""
         if not self._task:
             return
-        try:
+        with self._quietly():
             with interrupts.masked():
                 self._send(end.outcome, end)
             if end.outcome != "done":
                 self._run_failed(end)
             self._say_undelivered()
-        except Exception as error:  # the outcome stays what it is
-            self.site.console.warn(f"not everybody was told: {type(error).__name__}")
         self._task = ""
 
     def told(self, phase: str, when: When, end: End | None = None) -> dict[str, str]:
@@ -76,6 +77,14 @@ class Telling:
         }
 
     # -- how -----------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _quietly(self) -> Iterator[None]:
+        """Whatever goes wrong, the run goes on, and its outcome stays what it is."""
+        try:
+            yield
+        except Exception as error:
+            self.site.console.warn(f"not everybody was told: {type(error).__name__}")
 
     def _send(self, event: str, end: End) -> None:
         webhooks = self.site.settings.notify.webhooks if self._task else ()
@@ -106,12 +115,14 @@ class Telling:
 
     def _run_failed(self, end: End) -> None:
         """Each hook once a run, for the phase that failed, or else for the task around it."""
-        names = dict.fromkeys([*self.failed, self._task])
-        interrupts.settled()  # what a signal asked for is done: the run has ended
-        for hook in self.site.hooks.all:
-            phase = next((name for name in names if hook.at(name, "failed")), None)
-            if phase is None:
-                continue
+        first_failed: dict[Hook, str] = {}
+        for name in (*self.failed, self._task):
+            for hook in self.site.hooks.of(name, "failed"):
+                first_failed.setdefault(hook, name)
+        if first_failed:  # nobody waits for them to learn why
+            self.site.console.warn(f"{self._task}, {end.outcome}: {end.reason}")
+            interrupts.settled()  # what a signal asked for is done: the run has ended
+        for hook, phase in first_failed.items():
             try:
                 with self.site.console.step(title(hook)):
                     self.site.hooks.run(hook, phase, "failed", end=end)
