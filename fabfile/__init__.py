@@ -19,6 +19,7 @@ from .operations import init as init_operation
 from .operations import lock as lock_operation
 from .operations import migrations as migration_operation
 from .operations import nginx as nginx_operation
+from .operations import notify as notify_operation
 from .operations import releases as releases_operation
 from .operations import setup as setup_operation
 from .operations import status as status_operation
@@ -302,6 +303,21 @@ def setup(site: Site, plan: bool = False, from_: str = "") -> None:
     setup_operation.setup(site, plan=plan, source=from_)
 
 
+@site_task(
+    reads=True,
+    help={
+        "test": "Send each webhook a test, whatever events it is for.",
+        "json": "One JSON document: each webhook, what it is told of, and how the test went.",
+    },
+)
+def notify(site: Site, test: bool = False, json: bool = False) -> None:
+    """List the webhooks that are told how a run ended; with --test, try them.
+
+    Changes nothing; contacts the webhooks alone, and only with --test. Next: deploy.
+    """
+    notify_operation.notify(site, test=test, as_document=json)
+
+
 def _data(value: str) -> str | None:
     if value not in ("", "auto", "now", "after-switch"):
         raise BadSettings(f"--data is {value!r}; allowed: auto, now, after-switch")
@@ -326,6 +342,7 @@ ns = Collection(
     init,
     migrations,
     migration,
+    notify,
 )
 ns.add_collection(Collection("lock", lock_status, lock_release))
 

@@ -65,7 +65,8 @@ class TakenBack(DeployError):
 
 
 class ValidationFailed(DeployError):
-    """Critical checks of a validation failed: the reason to take a release back."""
+    """Critical checks of a validation failed, or a hook after it: the reason to take a release
+    back."""
 
 
 class NeedsPerson(DeployError):

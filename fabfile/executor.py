@@ -111,7 +111,8 @@ class Executor(fabric.Executor):  # type: ignore[misc]
         }
         for settings in itertools.chain(*servers.values()):
             makes_one = any(call.kwargs.get("new") for call in ours)
-            preflight.check(settings, migrations=not makes_one)
+            changes = not all(_reads(call) for call in ours)
+            preflight.check(settings, migrations=not makes_one, telling=changes)
         if part and part.revision:
             return {name: [_at(part.revision, s) for s in each] for name, each in servers.items()}
         return servers
@@ -150,7 +151,7 @@ class Executor(fabric.Executor):  # type: ignore[misc]
             console,
             parallel=parallel,
             all_or_nothing=all_or_nothing,
-            reads=all(getattr(call.task, "reads", False) for call in calls),
+            reads=all(_reads(call) for call in calls),
         )
 
     def _refuse(self, calls: Sequence[Call], all_or_nothing: bool) -> None:
@@ -196,6 +197,10 @@ class Executor(fabric.Executor):  # type: ignore[misc]
             own = {name: value for name, value in call.kwargs.items() if name not in _CHOICES}
             chosen = {"settings": next(each), "origins": self._origins, "release": release}
             yield call.called_as, {**own, **chosen}
+
+
+def _reads(call: Call) -> bool:
+    return getattr(call.task, "reads", False)
 
 
 def _one(calls: Sequence[Call], option: str) -> str:

@@ -6,16 +6,18 @@ from .commands import nginx
 from .probes.tls import trust
 from .server.migration_folder import read_folders
 from .settings import Settings
+from .telling import check as telling_check
 
 NEWEST_NGINX = (99,)  # so that every part of the template is looked at
 
 
-def check(settings: Settings, *, migrations: bool = True) -> None:
+def check(settings: Settings, *, migrations: bool = True, telling: bool = True) -> None:
     """See that certificates, template and migration are there, and are what they should be.
 
     Keys are looked at with the connection, and `source` by the tasks that build.
 
     :param migrations: False where their folder is about to be made.
+    :param telling: hooks and webhooks too; no need of them where a task only looks.
     :raises BadSettings: the first that is not.
     """
     trust(settings.public)
@@ -30,3 +32,5 @@ def check(settings: Settings, *, migrations: bool = True) -> None:
         )
     if migrations:
         read_folders(settings)
+    if telling:
+        telling_check.check(settings)

@@ -14,17 +14,14 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from .errors import BadSettings
 from .settings_file import Origins, dotted, read_value
+from .settings_hooks import VARIABLES, Hook
+from .settings_model import Model as Model
+from .settings_model import plain
+from .settings_notify import Notify
 from .settings_rules import refuse_contradictions
 from .settings_types import (
     AbsoluteFolder,
@@ -66,27 +63,6 @@ ENVIRONMENT_PREFIX = "DEPLOY_"
 NoneOrSqlName = Annotated[
     SqlName | None, BeforeValidator(lambda value: None if value == "" else value)
 ]
-
-
-def _plain(value: Any) -> Any:
-    """Mappings of any kind as dicts, and lists as tuples: the types are strict."""
-    if isinstance(value, Mapping):
-        return {key: _plain(entry) for key, entry in value.items()}
-    if isinstance(value, list):
-        return tuple(_plain(entry) for entry in value)
-    return value
-
-
-class Model(BaseModel):
-    # Strict: `port: true` is no 1, and `port: "80"` no number.
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", validate_default=True, strict=True, allow_inf_nan=False
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def reads_lists(cls, values: Any) -> Any:
-        return _plain(values)
 
 
 class Ssh(Model):
@@ -440,6 +416,10 @@ class Settings(Model):
     limits: Limits = Limits()
     deploy: Deploy = Deploy()
     meter: Meter = Meter()
+    notify: Notify = Notify()
+    hooks: tuple[Hook, ...] = Field(
+        (), description="programs of your own before and after phases; see docs/hooks.md"
+    )
     hosts: dict[HostName, dict[str, Any]] = Field(
         default_factory=dict, description="servers by name, each with what it has of its own"
     )
@@ -515,7 +495,7 @@ def load(
         raise BadSettings(
             f"{origins.of(())}: `site:` is {shown(section)}; allowed: a mapping of settings"
         )
-    values = overrides(environment or {}, (), _plain(section), origins)
+    values = overrides(environment or {}, (), plain(section), origins)
     given = [_parsed(assignment) for assignment in assignments]
     for path, text in given:
         if path[0] == "hosts":
@@ -544,7 +524,8 @@ def overrides(
     values = {} if values is None else values
     origins = origins or Origins()
     for name, text in sorted(environment.items()):
-        if name.startswith(ENVIRONMENT_PREFIX):
+        # What a hook has in its environment is no setting, so that it may call `fab` itself.
+        if name.startswith(ENVIRONMENT_PREFIX) and not name.startswith(VARIABLES):
             path = name[len(ENVIRONMENT_PREFIX) :].lower().split("__")
             _assign(values, path, text, name, origins)
     for assignment in assignments:
@@ -556,7 +537,9 @@ def overrides(
 def _parsed(assignment: str) -> tuple[list[str], str]:
     name, sign, text = assignment.partition("=")
     if not sign or not name:
-        raise BadSettings(f"--set {assignment!r}: allowed: NAME=VALUE, for instance app.port=80")
+        raise BadSettings(
+            f"--set {shown(assignment)}: allowed: NAME=VALUE, for instance app.port=80"
+        )
     return name.split("."), text
 
 

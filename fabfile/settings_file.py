@@ -125,7 +125,9 @@ class Origins:
     def explain(self, error: DeployError) -> None:
         """Put in front of what was found wrong with a setting where its value came from."""
         if isinstance(error, WrongSetting):
-            error.reason = f"{self.of(tuple(error.setting.split('.')))}: {error.reason}"
+            parts = error.setting.split(".")
+            keys = tuple(int(part) if part.isdecimal() else part for part in parts)
+            error.reason = f"{self.of(keys)}: {error.reason}"
 
     def _exactly(self, keys: Keys) -> str | None:
         keys = self.real(keys)

@@ -28,12 +28,14 @@ class Kind:
     :param pattern: what the whole text must match.
     :param check: a predicate beside it.
     :param empty: nothing is allowed too.
+    :param secret: a wrong one is not shown.
     """
 
     words: str
     pattern: str = ".*"
     check: Callable[[str], bool] | None = None
     empty: bool = False
+    secret: bool = False
 
     @property
     def or_nothing(self) -> Kind:

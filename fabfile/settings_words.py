@@ -12,11 +12,13 @@ from annotated_types import Ge, Gt, Le
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from .masking import without_paths
 from .settings_file import Keys, Origins, dotted
 from .settings_rules import Contradictions
 from .settings_types import Kind
 
 LONGEST = 80  # characters of a value that are shown
+SECRET = "a secret, not shown"
 MOST = 5  # errors that are listed
 _SIMPLE = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 
@@ -47,6 +49,7 @@ def shown(value: object) -> str:
         text = value.isoformat() if isinstance(value, date) else repr(value)
     except (ValueError, RecursionError):  # a number of more digits than Python writes
         text = "far too large"
+    text = without_paths(text)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
@@ -118,7 +121,8 @@ def _line(error: Any, model: type[BaseModel], origins: Origins) -> str:
         words += ", in quotes"
     if error["type"] == "too_short":
         words += ", not empty"
-    return f"{place}: {name} is {shown(value)}; allowed: {words}"
+    secret = any(isinstance(c, Kind) and c.secret for c in _type_at(model, error["loc"])[1])
+    return f"{place}: {name} is {SECRET if secret else shown(value)}; allowed: {words}"
 
 
 def _contradicting(error: Contradictions, origins: Origins) -> Iterator[str]:

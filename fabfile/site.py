@@ -23,6 +23,9 @@ from .server.lock import Lock
 from .server.migration_folder import MigrationFolder, read_folders
 from .server.nginx import Nginx
 from .settings import Settings
+from .telling.facts import End
+from .telling.hooks import Hooks
+from .telling.run import Telling
 
 
 class Site:
@@ -45,6 +48,8 @@ class Site:
         self.meter: Meter | None = None  # runs while a task moves visitors
         self.measurements: list[Measurement] = []  # what its meters have seen
         self.baseline: Timing | None = None  # response times before anything was changed
+        self.report = ""  # path of the run's report on this machine, once it is written
+        self.hooks, self.telling = Hooks(self), Telling(self)
 
     @cached_property
     def containers(self) -> Containers:
@@ -105,7 +110,9 @@ class Site:
         self.server.make_folders(self.settings.folders.state, mode="0700")
         dead = self.lock.take(task, self.release)
         outcome: dict[str, object] = {"outcome": "done"}
+        ended_by: BaseException | None = None
         try:
+            self.telling.begin(task)
             if dead:
                 self.console.warn(f"took over the lock of a dead run: {dead}")
                 self.log("lock-taken-over", dead=str(dead))
@@ -115,11 +122,12 @@ class Site:
             self._begin(task, changes)
             yield
         except BaseException as error:
-            outcome = _outcome(error)
+            ended_by, outcome = error, _outcome(error)
             raise
         finally:
             self._end(outcome)
             self.lock.release()
+            self.telling.end(End.of(outcome, ended_by))
 
     def settle(self) -> None:
         """What the run that was cut off had left is dealt with."""

@@ -16,7 +16,7 @@ from invoke.exceptions import Exit
 from invoke.parser.argument import Argument
 from invoke.tasks import Task, task
 
-from . import interrupts, settings_guard
+from . import interrupts, masking, settings_guard
 from .errors import DeployError
 from .newcomer import Newcomer
 from .phases.deploy import FORWARD
@@ -30,6 +30,7 @@ sites: dict[tuple[str, str], Site] = {}  # of this process
 finished: list[str] = []  # the tasks that this process has done to their end
 logging.getLogger("paramiko").addHandler(logging.NullHandler())  # we say it in our own words
 settings_guard.install()
+masking.mask_debugging()
 
 # Options of every task. The executor reads them, before any task's body runs.
 OPTIONS: Mapping[str, tuple[type, str]] = {

@@ -29,6 +29,7 @@ def render(name: str, values: dict[str, Any]) -> str:
         autoescape=False,
     )
     environment.filters["line"] = _line
+    environment.policies["json.dumps_kwargs"]["default"] = str  # refuses a name that is not given
     try:
         return environment.from_string(path.read_text(encoding="utf-8")).render(values)
     except OSError as error:

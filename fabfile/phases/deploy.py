@@ -46,6 +46,7 @@ def deploy(site: Site, data: str | None = None, *, resume: bool = False) -> None
     blue_green.source.check()
     migration = Migrate(site, data, resume=resume)
     with site.locked("deploy"), measured(site):
+        site.hooks.around("deploy", "before")
         _begin(site, resume)
         assess(site)
         migration.run()
@@ -56,6 +57,7 @@ def deploy(site: Site, data: str | None = None, *, resume: bool = False) -> None
         except DeployError as error:
             raise _all_taken_back(migration, error) from error
         _validate_or_go_back(site, blue_green)
+        _hooks_or_go_back(site)
         site.settle()
         if blue_green.migrations.wanted:
             _say(site, ["Migration Summary:", *summary(blue_green.migrations)])
@@ -164,7 +166,7 @@ def take_back(site: Site) -> None:
     with site.locked(Rollback.name), measured(site):
         clear_up(site, going_back=True)
         if site.live.read().release == site.release:
-            phase = Rollback(site)
+            phase = Rollback(site, by_itself=True)
             phase.run()
             _say(site, phase.summary())
         for line in _rows_back(site, site.release):
@@ -224,6 +226,14 @@ def _validate_or_go_back(site: Site, done: BlueGreen) -> None:
         ) from error
 
 
+def _hooks_or_go_back(site: Site) -> None:
+    """What a hook after the deploy refuses is not kept."""
+    try:
+        site.hooks.around("deploy", "after")
+    except (Interrupted, ValidationFailed) as error:
+        raise _gone_back(site, error) from error
+
+
 def _resumable(site: Site) -> CutOff:
     """:raises DeployError: no deploy was cut off."""
     dead = site.ledger.cut_off()
@@ -264,7 +274,7 @@ def _gone_back(site: Site, why: DeployError) -> DeployError:
     """Go back to the former release, and say so."""
     site.console.warn(f"{why.reason}: going back to the former release")
     began = time.monotonic()
-    phase = Rollback(site)
+    phase = Rollback(site, by_itself=True)
     try:
         with interrupts.masked(), site.locked(phase.name), measured(site):
             phase.run()

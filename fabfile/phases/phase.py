@@ -6,6 +6,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, NoReturn
 
 from .. import interrupts
@@ -17,7 +18,9 @@ from ..errors import (
     ServerUnreachable,
     TakenBack,
 )
+from ..settings_hooks import WAYS_BACK, When
 from ..site import Site
+from ..telling.hooks import title
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class Phase(ABC):
 
     `name` is the task's name, `script` what it replaces; `criteria` and `triggers` are the
     guide's success criteria and rollback triggers. `changes` is False where it only reads.
+    `by_itself`: nobody asked for it: it takes back what failed, and no hook holds it up.
     """
 
     name: ClassVar[str]
@@ -49,6 +53,7 @@ class Phase(ABC):
     criteria: ClassVar[tuple[str, ...]]
     triggers: ClassVar[tuple[str, ...]]
     changes: ClassVar[bool] = True
+    by_itself = False
 
     def __init__(self, site: Site) -> None:
         self.site = site
@@ -75,7 +80,7 @@ class Phase(ABC):
         """
         with self.site.locked(self.name, changes=self.changes), self.console.phase(self.name):
             self.site.log("phase-started", phase=self.name)
-            for step in self.steps():
+            for step in (*self._hooks("before"), *self.steps(), *self._hooks("after")):
                 self._begun.append(step)
                 try:
                     with self.console.step(step.title):
@@ -87,6 +92,15 @@ class Phase(ABC):
                 except BaseException as error:
                     self._fail(error)
             self._write_down("phase-done")
+
+    def _hooks(self, when: When) -> list[Step]:
+        if self.by_itself:
+            return []
+        hooks, may_stop = self.site.hooks, not (when == "after" and self.name in WAYS_BACK)
+        return [
+            Step(title(hook), partial(hooks.run, hook, self.name, when, may_stop=may_stop))
+            for hook in hooks.of(self.name, when)
+        ]
 
     def take_back(self, why: DeployError) -> TakenBack | None:
         """Undo what was begun, the last step first, not to be interrupted.
@@ -137,6 +151,7 @@ class Phase(ABC):
 
     def _fail(self, error: BaseException) -> NoReturn:
         step = self._begun[-1]
+        self.site.telling.failed.append(self.name)
         known = isinstance(error, DeployError)
         why = error if isinstance(error, DeployError) else DeployError(repr(error))
         silent = isinstance(why, (Interrupted, ServerUnreachable))  # they say nothing of the site

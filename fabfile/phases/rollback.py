@@ -29,6 +29,7 @@ class Rollback(Phase):
 
     :param to: the release to go to; empty: the one that was live before.
     :param finish: visitors are there already, and the run that took them was cut off.
+    :param by_itself: it takes back a release that failed, and nobody asked for it.
     """
 
     name = "rollback"
@@ -46,8 +47,11 @@ class Rollback(Phase):
     former: ColourRun
     health: Answer
 
-    def __init__(self, site: Site, to: str = "", *, finish: bool = False) -> None:
+    def __init__(
+        self, site: Site, to: str = "", *, finish: bool = False, by_itself: bool = False
+    ) -> None:
         super().__init__(site)
+        self.by_itself = by_itself
         self.to = to
         self.finish = finish
         self.migrations = Migrations(site)

@@ -60,12 +60,18 @@ class LiveReader:
         self.settings = server.settings
         self.containers = containers
         self.nginx = nginx
+        self.first: Live | None = None  # what a run found when it began
 
     def read(self) -> Live:
         """Ask nginx; where it does not answer, read its configuration.
 
         :raises DeployError: the live container is not there.
         """
+        live = self._read()
+        self.first = self.first or live
+        return live
+
+    def _read(self) -> Live:
         answer = self.ask()
         if answer.status:
             colour, release = self.marker_of(answer)
