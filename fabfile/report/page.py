@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import jinja2
+from markupsafe import Markup, escape
 
 from ..commands.templates import FOLDER
 from ..documents.report import Check, LiveRelease, Mark, Phase, RunReport, Times
@@ -131,8 +133,15 @@ def page(report: RunReport) -> str:
         "size": size,
         "clock": chart.clock,
         "named": named,
+        "stamps": _stamps,
     }
     return environment.get_template(TEMPLATE).render(_view(report)) + "\n"
+
+
+def _stamps(text: str) -> Markup:
+    """No stamp is broken at its hyphen."""
+    whole = r'<span class="whole">\g<0></span>'
+    return Markup(re.sub(r"\d{8}-\d{6}", whole, str(escape(text))))
 
 
 def _view(report: RunReport) -> dict[str, Any]:
