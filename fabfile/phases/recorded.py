@@ -20,9 +20,10 @@ def recorded(site: Site, *, alone: bool = True) -> Iterator[None]:
 
     What a chain does before its first report belongs to that one; what comes after adds to it.
 
-    :param alone: False where the task has no report of its own, and only adds to the chain's.
+    :param alone: False where the task has a report only if one of its chain came before it, or
+        if it moved visitors after all.
     """
-    if site.recorder.running or not (alone or site.recorder.name):
+    if site.recorder.running:
         yield
         return
     if alone and site.recorder.name:
@@ -30,7 +31,7 @@ def recorded(site: Site, *, alone: bool = True) -> Iterator[None]:
         site.console.warnings.clear()
     noted = site.recorder
     noted.running = True
-    noted.task = noted.task or site.task
+    noted.task = noted.task if noted.name else site.task
     error: BaseException | None = None
     try:
         yield
@@ -39,8 +40,9 @@ def recorded(site: Site, *, alone: bool = True) -> Iterator[None]:
         raise
     finally:
         noted.running = False
-        with interrupts.masked():
-            _write(site, error)
+        if alone or noted.name or noted.traffic:
+            with interrupts.masked():
+                _write(site, error)
 
 
 def _write(site: Site, error: BaseException | None) -> None:

@@ -17,7 +17,6 @@ _DONE = {
     "rollback --full": "Rolled back, with the database",
     "restore": "Database restored",
     "restore --undo": "Restore undone",
-    "validate-deployment": "Validated",
 }
 _NOT_DONE = {
     "failed": "Failed before anything was changed",
