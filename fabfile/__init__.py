@@ -21,9 +21,11 @@ from .operations import migrations as migration_operation
 from .operations import nginx as nginx_operation
 from .operations import notify as notify_operation
 from .operations import releases as releases_operation
+from .operations import report as report_operation
 from .operations import setup as setup_operation
 from .operations import status as status_operation
 from .phases import deploy as phases
+from .report.files import NAME
 from .server.releases import STAMP
 from .site import Site
 from .tasks_base import newcomer_task, site_task
@@ -318,6 +320,39 @@ def notify(site: Site, test: bool = False, json: bool = False) -> None:
     notify_operation.notify(site, test=test, as_document=json)
 
 
+@site_task(
+    reads=True,
+    may_name="stamp",
+    auto_shortflags=False,
+    help={
+        "stamp": "The run's stamp, as --list has it; by default the last one.",
+        "json": "The record itself: one JSON document.",
+        "text": "The report as text.",
+        "list": "List the reports, here and on the server; with --json as one document.",
+    },
+)
+def report(
+    site: Site, stamp: str = "", json: bool = False, text: bool = False, list: bool = False
+) -> None:
+    """Show the report that a run left: make its page anew from its record, and say where it is.
+
+    Changes nothing on the server; a record that is only there is fetched. Next: open the page.
+    """
+    if text and (json or list):
+        raise BadSettings("--text goes with neither --json nor --list; allowed: one of them")
+    if list and stamp:
+        raise BadSettings("--list names them all; allowed: either it or a stamp")
+    if stamp and not NAME.fullmatch(stamp):
+        raise BadSettings(
+            f"report {stamp!r}: no run's stamp; allowed: YYYYMMDD-HHMMSS, or nothing",
+            next_command="fab report --list",
+        )
+    if list:
+        report_operation.show_all(site, as_document=json)
+    else:
+        report_operation.show(site, stamp, as_document=json, as_text=text)
+
+
 def _data(value: str) -> str | None:
     if value not in ("", "auto", "now", "after-switch"):
         raise BadSettings(f"--data is {value!r}; allowed: auto, now, after-switch")
@@ -343,6 +378,7 @@ ns = Collection(
     migrations,
     migration,
     notify,
+    report,
 )
 ns.add_collection(Collection("lock", lock_status, lock_release))
 

@@ -22,6 +22,7 @@ from .settings_hooks import VARIABLES, Hook
 from .settings_model import Model as Model
 from .settings_model import plain
 from .settings_notify import Notify
+from .settings_report import Report
 from .settings_rules import refuse_contradictions
 from .settings_types import (
     AbsoluteFolder,
@@ -420,6 +421,7 @@ class Settings(Model):
     hooks: tuple[Hook, ...] = Field(
         (), description="programs of your own before and after phases; see docs/hooks.md"
     )
+    report: Report = Report()
     hosts: dict[HostName, dict[str, Any]] = Field(
         default_factory=dict, description="servers by name, each with what it has of its own"
     )

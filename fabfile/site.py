@@ -13,6 +13,7 @@ from .probes.measurement import Measurement
 from .probes.meter import Meter
 from .probes.timing import Timing
 from .report.console import Console
+from .report.recorder import Recorder
 from .server.backups import Backups
 from .server.connection import Server
 from .server.containers import Containers
@@ -48,8 +49,9 @@ class Site:
         self.meter: Meter | None = None  # runs while a task moves visitors
         self.measurements: list[Measurement] = []  # what its meters have seen
         self.baseline: Timing | None = None  # response times before anything was changed
-        self.report = ""  # path of the run's report on this machine, once it is written
         self.hooks, self.telling = Hooks(self), Telling(self)
+        self.recorder = Recorder()  # what the report is made from
+        self.report = ""  # path of the run's report on this machine, once it is written
 
     @cached_property
     def containers(self) -> Containers:

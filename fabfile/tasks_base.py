@@ -16,10 +16,11 @@ from invoke.exceptions import Exit
 from invoke.parser.argument import Argument
 from invoke.tasks import Task, task
 
-from . import interrupts, masking, settings_guard
+from . import interrupts, masking, positional, settings_guard
 from .errors import DeployError
 from .newcomer import Newcomer
 from .phases.deploy import FORWARD
+from .positional import PositionalIfGiven
 from .report.console import Console
 from .server.connection import Server
 from .settings import Settings, load, overrides
@@ -31,6 +32,7 @@ finished: list[str] = []  # the tasks that this process has done to their end
 logging.getLogger("paramiko").addHandler(logging.NullHandler())  # we say it in our own words
 settings_guard.install()
 masking.mask_debugging()
+positional.install()
 
 # Options of every task. The executor reads them, before any task's body runs.
 OPTIONS: Mapping[str, tuple[type, str]] = {
@@ -73,6 +75,7 @@ class SiteTask(Task):  # type: ignore[type-arg]
 
     :param unless: positional arguments by name, each with the flag that makes it needless.
     :param reads: it only looks, so over several servers it goes on after one that fails.
+    :param may_name: an option that is positional too, and may be left out.
     """
 
     def __init__(
@@ -81,16 +84,20 @@ class SiteTask(Task):  # type: ignore[type-arg]
         *,
         unless: Mapping[str, str] | None = None,
         reads: bool = False,
+        may_name: str = "",
         **kwargs: Any,
     ) -> None:
         super().__init__(body, **kwargs)
         self.unless = unless or {}
         self.reads = reads
+        self.may_name = may_name
 
     def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
         given = {a.name: a for a in super().get_arguments(ignore_unknown_help=ignore_unknown_help)}
         for name, flag in self.unless.items():
             given[name] = PositionalUnless(given[flag], given[name])
+        if self.may_name:
+            given[self.may_name] = PositionalIfGiven(given[self.may_name])
         options = [
             Argument(names=(name,), kind=kind, help=text) for name, (kind, text) in OPTIONS.items()
         ]

@@ -16,6 +16,7 @@ from ..server.people import People
 from ..settings import COLOURS
 from ..site import Site
 from .phase import Phase, Step
+from .record import note_people
 
 GIGABYTE = 1024**3
 
@@ -44,7 +45,6 @@ class Assess(Phase):
 
     def __init__(self, site: Site) -> None:
         super().__init__(site)
-        self.checks: list[Check] = []
         self.logs: list[str] = []
         self.unhealthy = 0
 
@@ -113,6 +113,7 @@ class Assess(Phase):
 
     def database(self) -> None:
         self.people = people = self.site.database.people()
+        note_people(self.site, people)
         some = people.users > 0 or not people.known
         self._note("database", "users by role", some, "some users", str(people))
         self._note("database", "version", True, "", self.site.database.version())

@@ -20,6 +20,7 @@ from ..site import Site
 from .colours import ColourRun
 from .migrate import ROLLED_BACK
 from .phase import Phase, Step
+from .record import note_people
 from .traffic import PageFailed, Traffic
 
 NOT_STARTED = "the new colour's container fails to start"
@@ -183,6 +184,7 @@ class BlueGreen(Phase):
         self.site.nginx.refuse_unswitchable()
         self.traffic.refuse_unprovable()
         self.migrations.refuse_changed()
+        note_people(self.site)
 
     def deliver(self) -> None:
         self.delivery = self.source.deliver()

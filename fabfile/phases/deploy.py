@@ -23,6 +23,7 @@ from .blue_green import BlueGreen
 from .full_rollback import FullRollback
 from .measured import measured
 from .migrate import Migrate
+from .recorded import recorded
 from .restore import DatabaseRestore, UndoRestore
 from .rollback import Rollback
 from .settle import MAKES_A_RELEASE, clear_up
@@ -100,7 +101,7 @@ def validate(site: Site) -> None:
 
     :raises TakenBack: it did.
     """
-    with site.locked(Validate.name, changes=False):
+    with site.locked(Validate.name, changes=False), recorded(site, alone=False):
         try:
             Validate(site, site.baseline or site.ledger.last_baseline()).run()
         except ValidationFailed as error:

@@ -6,11 +6,14 @@ import contextlib
 from collections.abc import Iterator
 
 from .. import interrupts
+from ..documents.report import LogCount
 from ..errors import DeployError
 from ..probes.measurement import Measurement
 from ..probes.meter import Meter
 from ..probes.witness import access_log
 from ..site import Site
+from .record import traffic
+from .recorded import recorded
 
 RESENT = (
     "resent: leaving nginx workers closed connections under requests; nginx 1.27.4 and later keep "
@@ -20,13 +23,20 @@ RESENT = (
 
 @contextlib.contextmanager
 def measured(site: Site) -> Iterator[None]:
-    """Measure the public site while the body runs; the figures are printed however it ends.
+    """Measure the public site while the body runs; the figures are printed however it ends, and
+    the run's report is written.
 
     A task inside another shares its meter.
     """
     if site.meter:
         yield
         return
+    with recorded(site), _metered(site):
+        yield
+
+
+@contextlib.contextmanager
+def _metered(site: Site) -> Iterator[None]:
     since = site.server.now()
     meter = Meter(site.settings, second_witness=site.live.answers_inside)
     site.meter, site.console.gauge = meter, meter.gauge
@@ -38,6 +48,7 @@ def measured(site: Site) -> Iterator[None]:
         site.meter, site.console.gauge = None, None
         with interrupts.masked():
             site.measurements.append(meter.stop())
+            site.recorder.traffic.append(traffic(site.measurements[-1], site.recorder.began))
             _say(site, site.measurements[-1], since)
 
 
@@ -60,6 +71,9 @@ def _say_second_witness(site: Site, since: str) -> None:
         ours = [c for c in counts if (c.colour, c.release) == (colour, release)]
         total = sum(c.count for c in ours)
         failed = sum(c.count for c in ours if c.status >= 500)
+        site.recorder.visitors.append(
+            LogCount(colour=colour, release=release, requests=total, failed=failed)
+        )
         site.console.line(
             f"• nginx's log, all visitors: {_named(colour, release)}: {total:,} requests, "
             f"{failed:,} answered 5xx"

@@ -18,6 +18,7 @@ from ..errors import (
     ServerUnreachable,
     TakenBack,
 )
+from ..report.checks import Check
 from ..settings_hooks import WAYS_BACK, When
 from ..site import Site
 from ..telling.hooks import title
@@ -60,6 +61,7 @@ class Phase(ABC):
         self.settings = site.settings
         self.server = site.server
         self.console = site.console
+        self.checks: list[Check] = []  # what it has looked at
         self._begun: list[Step] = []
 
     @property
@@ -78,12 +80,17 @@ class Phase(ABC):
         :raises TakenBack: a step failed, and the site is back where it was.
         :raises NeedsPerson: a step failed, and the way back failed too.
         """
-        with self.site.locked(self.name, changes=self.changes), self.console.phase(self.name):
+        about = (self.name, self.criteria, self.triggers, self.checks)
+        with (
+            self.site.locked(self.name, changes=self.changes),
+            self.console.phase(self.name),
+            self.site.recorder.phase(*about),
+        ):
             self.site.log("phase-started", phase=self.name)
             for step in (*self._hooks("before"), *self.steps(), *self._hooks("after")):
                 self._begun.append(step)
                 try:
-                    with self.console.step(step.title):
+                    with self.console.step(step.title), self.site.recorder.step(step.title):
                         self.site.lock.enter(self.name, step.title)
                         self.site.lock.refuse_lost()
                         step.act()
@@ -132,7 +139,10 @@ class Phase(ABC):
     def _undo(self, step: Step, why: DeployError) -> str:
         assert step.undo
         try:
-            with self.console.step(f"take back: {step.title}"):
+            with (
+                self.console.step(f"take back: {step.title}"),
+                self.site.recorder.step(step.title, takes_back=True),
+            ):
                 self.site.lock.enter(self.name, f"take back: {step.title}")
                 self.site.lock.refuse_lost()
                 return step.undo()

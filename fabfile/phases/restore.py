@@ -21,6 +21,7 @@ from ..server.restore import Restore
 from ..server.swap import swap_back
 from ..site import Site
 from .phase import Phase, Step
+from .record import note_people
 
 NOT_RESTORABLE = "the backup cannot be restored, or is not what its manifest says"
 NOT_SWAPPED = "the databases cannot be swapped"
@@ -92,6 +93,7 @@ class DatabaseRestore(Phase):
         return "the database that was live is live, as before"
 
     def choose(self) -> None:
+        note_people(self.site)
         self.backup = backup = self.site.backups.find(self.backup_name)
         self.site.backups.verify(backup)
         self.restore = Restore(self.site, backup)
@@ -159,6 +161,7 @@ class DatabaseRestore(Phase):
     def swap(self) -> None:
         self.kept = self.restore.swap(self.candidate)
         self.site.log("swapped", kept=self.kept, backup=self.backup.name)
+        self.site.recorder.happened(f"the database is that of {self.backup.name}")
         self.console.detail(f"the database that was live is kept as {self.kept}, read-only")
 
     def swap_back(self) -> str:
@@ -168,6 +171,7 @@ class DatabaseRestore(Phase):
             return ""
         other = swap_back(self.site, self.kept)
         self.site.log("swapped-back", kept=other)
+        self.site.recorder.happened("the database that was live is live again")
         return f"the database that was live is live again; the restored one is kept as {other}"
 
     def carry_over(self) -> None:
@@ -240,6 +244,7 @@ class UndoRestore(Phase):
         )
 
     def choose(self) -> None:
+        note_people(self.site)
         there = kept_databases(self.site.database)
         names = [kept.name for kept in there]
         if not names or (self.kept and self.kept not in names):
@@ -262,6 +267,7 @@ class UndoRestore(Phase):
     def swap(self) -> None:
         self.other = swap_back(self.site, self.kept)
         self.site.log("swapped-back", restored=self.kept, kept=self.other)
+        self.site.recorder.happened(f"the database is {self.kept} again")
 
     def summary(self) -> list[str]:
         """What is live now."""

@@ -17,6 +17,7 @@ from ..server.sql_session import DatabaseError
 from ..site import Site
 from .colours import ColourRun
 from .phase import Phase, Step
+from .record import note_people
 from .traffic import Traffic
 
 NOT_HEALTHY = "the former release does not become healthy"
@@ -177,6 +178,7 @@ class Rollback(Phase):
         self.health = self.former.probe()
 
     def rows_back(self) -> None:
+        note_people(self.site)
         moved = self.migrations.make_readable_for(self.former.container)
         if moved:
             self.sent_back = True

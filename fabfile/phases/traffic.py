@@ -40,6 +40,7 @@ class Traffic:
         self.settings = site.settings
         self.nginx = site.nginx
         self.former = former
+        site.recorder.found_live(former.colour, former.release)
         self.former_config = ""
         self.moved_at = ""
         self.marker = former.marker
@@ -154,8 +155,10 @@ class Traffic:
     def _go(self, marker: tuple[str, str]) -> None:
         self.moved_at = self.site.server.now()
         self.marker = marker
+        colour, release = marker if marker[0] else (self.former.colour, self.former.release)
+        back = self.site.recorder.sent(colour, release)
         if self.site.meter:
-            self.site.meter.mark("after" if marker != self.former.marker else "back")
+            self.site.meter.mark("back" if back else "after")
         self.nginx.reload()
         self._prove(marker)
 

@@ -54,7 +54,6 @@ class Validate(Phase):
     def __init__(self, site: Site, baseline: Timing | None = None) -> None:
         super().__init__(site)
         self.baseline = baseline
-        self.checks: list[Check] = []
         self.visitor = Visitor(self.settings.public, user_agent="deploy-validate")
         self._way = contextlib.ExitStack()
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Literal
 
-from .timing import Timing, milliseconds
+from ..report.words import milliseconds
+from .course import Interval
+from .timing import Timing
 
 # Where a request failed: at the site, in the operator's own network, or nobody could say.
 Where = Literal["site", "network", "unknown"]
@@ -47,6 +49,8 @@ class Measurement:
     :param gap_began: when that gap began, seconds since 1970.
     :param failures: the first of them.
     :param windows: times of the good answers, by the labels that `mark` gave.
+    :param interval: seconds that each interval of the course lasts.
+    :param course: what became of the requests of each, from `began` on.
     """
 
     began: float
@@ -63,6 +67,8 @@ class Measurement:
     gap_began: float
     failures: tuple[Failure, ...]
     windows: Mapping[str, Timing]
+    interval: float
+    course: tuple[Interval, ...]
 
     def timing(self, label: str) -> Timing:
         """Times of a window; no samples where there was no such window."""

@@ -8,9 +8,11 @@ import time
 from collections import Counter, deque
 from dataclasses import dataclass
 
+from ..report.words import milliseconds
 from .answer import Answer
+from .course import Course
 from .measurement import Failure, Measurement, Where
-from .timing import Timing, milliseconds, percentile
+from .timing import Timing, percentile
 
 FAILURES_KEPT = 20
 RESERVOIR = 2_000  # times kept of a window, each answer with the same chance
@@ -72,6 +74,7 @@ class Tally:
         self._recent: deque[float] = deque(maxlen=RECENT)
         self._waiting: dict[int, Request] = {}
         self._closed: Measurement | None = None
+        self._course = Course(self._began)
         self.mark("before")
 
     def mark(self, label: str) -> None:
@@ -100,18 +103,22 @@ class Tally:
                 self._gap(now)
                 self._last_good = now
                 request.window.add(answer.seconds)
+                release = answer.release or NOT_NAMED
+                self._course.at(request.started).answered(release, answer.seconds)
                 self._recent.append(answer.seconds)
 
     def turned_away(self, request: Request, answer: Answer) -> None:
         """The rate limit's answer."""
         with self._guard:
-            self._limited += self._note(request, answer)
+            if self._note(request, answer):
+                self._limited += 1
+                self._course.at(request.started).limited += 1
 
     def fail(self, request: Request, answer: Answer, where: Where) -> None:
         """A failed request; `where` it failed is known by now."""
         with self._guard:
             if self._note(request, answer):
-                self._add_failure(Failure(answer.started, answer.path, answer.found, where))
+                self._add_failure(Failure(request.started, answer.path, answer.found, where))
 
     def gauge(self) -> str:
         """`1,204 requests, 0 failed, p95 41 ms`, of the last answers only."""
@@ -149,6 +156,7 @@ class Tally:
 
     def _add_failure(self, failure: Failure) -> None:
         self._failed += 1
+        self._course.at(failure.time).failed += 1
         self._by_where[failure.where] += 1
         if len(self._failures) < FAILURES_KEPT:
             self._failures.append(failure)
@@ -169,4 +177,6 @@ class Tally:
             gap_began=self._began + self._longest_began - self._clock,
             failures=tuple(self._failures),
             windows={label: window.timing() for label, window in self._windows.items()},
+            interval=self._course.interval,
+            course=self._course.intervals(),
         )

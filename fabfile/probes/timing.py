@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from .. import interrupts
+from ..report.words import milliseconds
 from ..settings import Limits
 from .http import Visitor
 
@@ -75,12 +76,6 @@ class Verdict:
 def percentile(ordered: Sequence[float], percent: float) -> float:
     """The nearest-rank percentile of values that are sorted already."""
     return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
-
-
-def milliseconds(seconds: float) -> str:
-    """`41 ms`; under ten with a decimal."""
-    value = seconds * 1000
-    return f"{value:.1f} ms" if value < 10 else f"{value:,.0f} ms"
 
 
 def measure(visitor: Visitor, paths: Sequence[str], samples: int) -> Timing:

@@ -27,6 +27,7 @@ class Console:
         self.gauge: Callable[[], str] | None = None
         self._progress: Progress | None = None
         self._phase = ""
+        self.warnings: list[str] = []  # all of them, for the report
 
     # -- lines ---------------------------------------------------------------------------------
 
@@ -49,6 +50,7 @@ class Console:
 
     def warn(self, text: str) -> None:
         """A line that a person should read, though nothing stops for it."""
+        self.warnings.append(text)
         self.line(f"  ! {text}", style="yellow")
 
     # -- phases and steps ----------------------------------------------------------------------

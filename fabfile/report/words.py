@@ -37,3 +37,19 @@ def seconds_between(earlier: str, later: str) -> float:
 def when(time: str) -> str:
     """`2026-11-23 08:06`: a time of the server's, in UTC, to the minute."""
     return time[:16].replace("T", " ")
+
+
+def span(seconds: float) -> str:
+    """`12.3 s`, `1 min 02 s`, `2 h 05 min`: how long something took."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes = int(seconds // 60)
+    if minutes < 60:
+        return f"{minutes} min {int(seconds % 60):02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def milliseconds(seconds: float) -> str:
+    """`41 ms`; under ten with a decimal."""
+    value = seconds * 1000
+    return f"{value:.1f} ms" if value < 10 else f"{value:,.0f} ms"
