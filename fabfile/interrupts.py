@@ -19,10 +19,13 @@ from .errors import Interrupted
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _asked: list[str] = []
 _masked = 0
+_quiet = False  # nothing is under way that a signal could disturb
 
 
 def _note(number: int, _frame: FrameType | None) -> None:
     _asked.append(signal.Signals(number).name)
+    if _quiet:
+        return
     word = "taking back first" if _masked else "finishing the current command, then taking back"
     print(f"\n{_asked[-1]}: {word}; the site goes on answering", file=sys.stderr)
 
@@ -77,6 +80,17 @@ def answering() -> Iterator[None]:
         raise Interrupted("the question was not answered", state="nothing was changed") from None
     finally:
         signal.signal(signal.SIGINT, former)
+
+
+@contextlib.contextmanager
+def quietly() -> Iterator[None]:
+    """While somebody only looks, there is nothing to finish and nothing to take back to tell of."""
+    global _quiet
+    _quiet = True
+    try:
+        yield
+    finally:
+        _quiet = False
 
 
 def last() -> signal.Signals:

@@ -407,6 +407,16 @@ class Meter(Model):
     paths: tuple[UrlPath, ...] = Field(("/", "/login", "/api/health"), min_length=1)
 
 
+class Look(Model):
+    """How one looks at the site."""
+
+    watch_interval: Seconds = Field(5, description="seconds between two readings of status --watch")
+    log_lines: int = Field(
+        50, ge=1, le=1_000_000, description="last lines that logs shows, where no time is given"
+    )
+    timing_samples: int = Field(20, ge=1, le=1000, description="requests that timing sends")
+
+
 class Settings(Model):
     """One site: its settings, whole."""
 
@@ -429,6 +439,7 @@ class Settings(Model):
     limits: Limits = Limits()
     deploy: Deploy = Deploy()
     meter: Meter = Meter()
+    look: Look = Look()
     hosts: dict[HostName, dict[str, Any]] = Field(
         default_factory=dict, description="servers by name, each with what it has of its own"
     )
