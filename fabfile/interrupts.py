@@ -19,12 +19,12 @@ from .errors import Interrupted
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _asked: list[str] = []
 _masked = 0
-_quiet = False  # nothing is under way that a signal could disturb
+_looking = False
 
 
 def _note(number: int, _frame: FrameType | None) -> None:
     _asked.append(signal.Signals(number).name)
-    if _quiet:
+    if _looking:
         return
     word = "taking back first" if _masked else "finishing the current command, then taking back"
     print(f"\n{_asked[-1]}: {word}; the site goes on answering", file=sys.stderr)
@@ -68,6 +68,17 @@ def masked() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def only_looking() -> Iterator[None]:
+    """Here nothing is taken back: a signal ends it after the current command, without a word."""
+    global _looking
+    former, _looking = _looking, True
+    try:
+        yield
+    finally:
+        _looking = former
+
+
+@contextlib.contextmanager
 def answering() -> Iterator[None]:
     """While a person is asked, Ctrl-C and the end of input end the question at once.
 
@@ -83,14 +94,13 @@ def answering() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def quietly() -> Iterator[None]:
-    """While somebody only looks, there is nothing to finish and nothing to take back to tell of."""
-    global _quiet
-    _quiet = True
-    try:
-        yield
-    finally:
-        _quiet = False
+def until_told() -> Iterator[None]:
+    """For what goes on until Ctrl-C, SIGTERM or a closed terminal: that is its good end."""
+    with only_looking():
+        try:
+            yield
+        except Interrupted:
+            settled()
 
 
 def last() -> signal.Signals:

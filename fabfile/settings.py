@@ -14,17 +14,13 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from .errors import BadSettings
 from .settings_file import Origins, dotted, read_value
+from .settings_look import Look
+from .settings_model import Model as Model
+from .settings_model import plain
 from .settings_rules import refuse_contradictions
 from .settings_types import (
     AbsoluteFolder,
@@ -66,27 +62,6 @@ ENVIRONMENT_PREFIX = "DEPLOY_"
 NoneOrSqlName = Annotated[
     SqlName | None, BeforeValidator(lambda value: None if value == "" else value)
 ]
-
-
-def _plain(value: Any) -> Any:
-    """Mappings of any kind as dicts, and lists as tuples: the types are strict."""
-    if isinstance(value, Mapping):
-        return {key: _plain(entry) for key, entry in value.items()}
-    if isinstance(value, list):
-        return tuple(_plain(entry) for entry in value)
-    return value
-
-
-class Model(BaseModel):
-    # Strict: `port: true` is no 1, and `port: "80"` no number.
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", validate_default=True, strict=True, allow_inf_nan=False
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def reads_lists(cls, values: Any) -> Any:
-        return _plain(values)
 
 
 class Ssh(Model):
@@ -407,16 +382,6 @@ class Meter(Model):
     paths: tuple[UrlPath, ...] = Field(("/", "/login", "/api/health"), min_length=1)
 
 
-class Look(Model):
-    """How one looks at the site."""
-
-    watch_interval: Seconds = Field(5, description="seconds between two readings of status --watch")
-    log_lines: int = Field(
-        50, ge=1, le=1_000_000, description="last lines that logs shows, where no time is given"
-    )
-    timing_samples: int = Field(20, ge=1, le=1000, description="requests that timing sends")
-
-
 class Settings(Model):
     """One site: its settings, whole."""
 
@@ -515,7 +480,7 @@ def load(
         raise BadSettings(
             f"{origins.of(())}: `site:` is {shown(section)}; allowed: a mapping of settings"
         )
-    values = overrides(environment or {}, (), _plain(section), origins)
+    values = overrides(environment or {}, (), plain(section), origins)
     given = [_parsed(assignment) for assignment in assignments]
     for path, text in given:
         if path[0] == "hosts":

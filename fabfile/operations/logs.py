@@ -12,7 +12,7 @@ from rich.text import Text
 
 from .. import interrupts
 from ..documents.logs import Line, Logs
-from ..errors import BadSettings, Interrupted
+from ..errors import BadSettings
 from ..server.container_logs import Follower, LogLine, merged, recent
 from ..server.containers import Container
 from ..settings import COLOURS
@@ -23,7 +23,7 @@ TURN = 0.25  # seconds in which lines of several containers are brought into ord
 LOOK = 2.0  # seconds between two looks for containers that have started
 _STYLES = {"blue": "blue", "green": "green"}
 _OTHERS = ("magenta", "yellow", "cyan")
-_AGE = re.compile(r"(?:\d{1,9}[smhd])+")
+_AGE = re.compile(r"(?:[0-9]{1,9}[smhd])+")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -62,7 +62,7 @@ def logs(
     if follow:
         after = dict.fromkeys(found, begun)
         after |= {line.source: line.time for line in seen if line.time}
-        with contextlib.suppress(Interrupted), interrupts.quietly():
+        with interrupts.until_told():
             _Following(site, words, wanted, printer, found, after).run()
 
 

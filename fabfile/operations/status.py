@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .. import interrupts
-from ..errors import BadSettings, Interrupted, ServerUnreachable
+from ..errors import BadSettings, ServerUnreachable
 from ..report.status_text import status_text
 from ..site import Site
 from .status_reading import read_status
@@ -38,7 +38,7 @@ def watch(site: Site, interval: str) -> None:
     :raises BadSettings: it is no such number; nothing was contacted.
     """
     seconds = seconds_of(interval) if interval else site.settings.look.watch_interval
-    with contextlib.suppress(Interrupted), interrupts.quietly():
+    with interrupts.until_told():
         shown = _read(site)  # a server that cannot be reached at all ends it here
         if site.console.rich.is_terminal:
             _in_place(site, seconds, shown)

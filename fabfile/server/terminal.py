@@ -41,7 +41,7 @@ def attach(server: Server, argv: Sequence[str]) -> int:
     :raises Interrupted: SIGTERM or a closed terminal; the program is hung up.
     """
     channel = server.channel(argv, terminal=shutil.get_terminal_size())
-    with channel, _raw(sys.stdin.fileno()), _woken() as (woken, wake), interrupts.quietly():
+    with channel, _raw(sys.stdin.fileno()), _woken() as (woken, wake), interrupts.only_looking():
         reader = threading.Thread(
             target=_copy, args=(channel.recv, sys.stdout.buffer, lambda: wake(b"e")), daemon=True
         )
@@ -59,7 +59,7 @@ def stream(server: Server, argv: Sequence[str]) -> int:
     :raises Interrupted: Ctrl-C, or nobody reads its output any more.
     """
     channel = server.channel(argv)
-    with channel, interrupts.quietly():
+    with channel, interrupts.only_looking():
         channel.shutdown_write()
         readers = [
             threading.Thread(target=_copy, args=(read, out.buffer, lambda: None), daemon=True)

@@ -54,7 +54,7 @@ class Several:
         """
         if not self.reads:
             self._refuse_unreachable()
-        quiet = interrupts.quietly() if self.reads else contextlib.nullcontext()
+        quiet = interrupts.only_looking() if self.reads else contextlib.nullcontext()
         with quiet, tempfile.TemporaryDirectory(prefix="servers-") as folder:
             self._each(self.outcomes, Path(folder))
             if self.all_or_nothing and any(one.code != 0 for one in self.outcomes):
