@@ -17,7 +17,7 @@ from ..server.container_logs import Follower, LogLine, merged, recent
 from ..server.containers import Container
 from ..settings import COLOURS
 from ..site import Site
-from .chosen import chosen, resolved, words_of
+from .chosen import ALL, chosen, resolved, sources, words_of
 
 TURN = 0.25  # seconds in which lines of several containers are brought into order
 LOOK = 2.0  # seconds between two looks for containers that have started
@@ -153,7 +153,7 @@ class _Following:
         self.site = site
         self.wanted = wanted
         self.printer = printer
-        self._names = words if "all" in words else resolved(site, words)
+        self._names = [] if ALL in words else resolved(site, words)
         self._after = after
         self._queue: queue.SimpleQueue[LogLine] = queue.SimpleQueue()
         self._followers: dict[str, Follower] = {}
@@ -176,24 +176,31 @@ class _Following:
 
     def _start(self) -> None:
         """Follow what runs and is not followed: at first all, later what has started anew."""
-        for source, container in chosen(self.site, self._names, later=True).items():
-            follower, known = self._followers.get(source), self._known.get(source)
-            if follower and follower.ended:
-                self._print()
-                del self._followers[source]
-                if not container.running:
-                    self.printer.note(source, f"{container.name} is {container.status}")
-            if not container.running or source in self._followers:
-                continue
-            if known != _started(container):
-                self.printer.note(source, f"{container.name} started")
-                if not known or known[0] != container.id:
-                    self._after.pop(source, None)  # another container: all that it has printed
-            self._known[source] = _started(container)
-            after = self._after.get(source, "")
-            self._followers[source] = Follower(
-                self.site.server, source, container, self._queue, after
-            )
+        present = self._present()
+        for source in [one for one, follower in self._followers.items() if follower.ended]:
+            self._print()
+            del self._followers[source]
+            now = present.get(source)
+            if now is None or not now.running:
+                self.printer.note(source, f"{now.name} is {now.status}" if now else "gone")
+        for source, container in present.items():
+            if container.running and source not in self._followers:
+                self._follow(source, container)
+
+    def _present(self) -> dict[str, Container]:
+        """What is meant and there at this moment; a service may be made anew just now."""
+        named = sources(self.site.containers.all(), self.site.settings)
+        return {name: named[name] for name in self._names or named if name in named}
+
+    def _follow(self, source: str, container: Container) -> None:
+        known, now = self._known.get(source), _started(container)
+        if known != now:
+            self.printer.note(source, f"{container.name} started")
+            if not known or known[0] != container.id:
+                self._after.pop(source, None)  # another container: all that it has printed
+        self._known[source] = now
+        after = self._after.get(source, "")
+        self._followers[source] = Follower(self.site.server, source, container, self._queue, after)
 
     def _print(self) -> None:
         lines = []

@@ -16,16 +16,18 @@ import termios
 import threading
 import tty
 from collections.abc import Callable, Iterator, Sequence
-from typing import BinaryIO
+from typing import TextIO
 
 import paramiko
 
 from .. import interrupts
-from ..errors import DeployError, Interrupted
+from ..errors import DeployError
 from .connection import Server
 
 CHUNK = 32 * 1024  # bytes
 TURN = 0.2  # seconds between two looks at the signals
+BROKEN_PIPE = 128 + signal.SIGPIPE
+_END, _RESIZED = b"e", b"r"
 
 
 def is_terminal() -> bool:
@@ -42,36 +44,62 @@ def attach(server: Server, argv: Sequence[str]) -> int:
     """
     channel = server.channel(argv, terminal=shutil.get_terminal_size())
     with channel, _raw(sys.stdin.fileno()), _woken() as (woken, wake), interrupts.only_looking():
-        reader = threading.Thread(
-            target=_copy, args=(channel.recv, sys.stdout.buffer, lambda: wake(b"e")), daemon=True
-        )
-        reader.start()
+        copy = _Copy(channel, channel.recv, sys.stdout, at_end=lambda: wake(_END))
         _type(channel, woken)
-        reader.join(timeout=5)
+        copy.thread.join(timeout=5)
         return _exit_code(channel)
 
 
 def stream(server: Server, argv: Sequence[str]) -> int:
     """Run a program on the server with nothing to read; both of its streams come as they are.
 
-    :returns: its exit code.
+    :returns: its exit code; that of a broken pipe where nobody reads its output any more.
     :raises DeployError: it has none: killed, or the connection is gone.
-    :raises Interrupted: Ctrl-C, or nobody reads its output any more.
+    :raises Interrupted: Ctrl-C; what runs in a container may go on there.
     """
     channel = server.channel(argv)
     with channel, interrupts.only_looking():
         channel.shutdown_write()
-        readers = [
-            threading.Thread(target=_copy, args=(read, out.buffer, lambda: None), daemon=True)
-            for read, out in ((channel.recv, sys.stdout), (channel.recv_stderr, sys.stderr))
+        copies = [
+            _Copy(channel, channel.recv, sys.stdout),
+            _Copy(channel, channel.recv_stderr, sys.stderr),
         ]
-        for reader in readers:
-            reader.start()
-        while any(reader.is_alive() for reader in readers):
+        while any(copy.thread.is_alive() for copy in copies):
             interrupts.pause(0.02)
-            if channel.closed and not channel.exit_status_ready():
-                raise Interrupted("nobody reads the output any more")
+        if any(copy.broken for copy in copies):
+            return BROKEN_PIPE
         return _exit_code(channel)
+
+
+class _Copy:
+    """Copies what comes from the server to one of our own outputs, byte for byte.
+
+    Where nobody reads that any more, the channel is closed, so that the program ends.
+    """
+
+    def __init__(
+        self,
+        channel: paramiko.Channel,
+        read: Callable[[int], bytes],
+        out: TextIO,
+        at_end: Callable[[], None] = lambda: None,
+    ) -> None:
+        out.flush()
+        self.broken = False
+        self._channel, self._read, self._at_end = channel, read, at_end
+        self._out = out.fileno()
+        self.thread = threading.Thread(target=self._copy, daemon=True)
+        self.thread.start()
+
+    def _copy(self) -> None:
+        try:
+            while data := self._read(CHUNK):
+                while data:
+                    data = data[os.write(self._out, data) :]
+        except OSError:
+            self.broken = True
+            self._channel.close()
+        self._at_end()
 
 
 def _type(channel: paramiko.Channel, woken: int) -> None:
@@ -81,7 +109,7 @@ def _type(channel: paramiko.Channel, woken: int) -> None:
         interrupts.check()
         ready, _, _ = select.select([*keys, woken], [], [], TURN)
         if woken in ready:
-            if b"e" in os.read(woken, 64):
+            if _END in os.read(woken, 64):
                 return
             with contextlib.suppress(OSError, paramiko.SSHException):
                 channel.resize_pty(*shutil.get_terminal_size())
@@ -90,17 +118,6 @@ def _type(channel: paramiko.Channel, woken: int) -> None:
             with contextlib.suppress(OSError):  # it has just ended
                 channel.sendall(typed)
             keys = keys if typed else []
-
-
-def _copy(read: Callable[[int], bytes], out: BinaryIO, at_end: Callable[[], None]) -> None:
-    try:
-        while data := read(CHUNK):
-            out.write(data)
-            out.flush()
-    except OSError:  # nobody reads: what writes on is to end
-        channel: paramiko.Channel = read.__self__  # type: ignore[attr-defined]
-        channel.close()
-    at_end()
 
 
 @contextlib.contextmanager
@@ -127,7 +144,7 @@ def _woken() -> Iterator[tuple[int, Callable[[bytes], object]]]:
         with contextlib.suppress(OSError):
             os.write(writing, word)
 
-    former = signal.signal(signal.SIGWINCH, lambda *_: wake(b"w"))
+    former = signal.signal(signal.SIGWINCH, lambda *_: wake(_RESIZED))
     try:
         yield reading, wake
     finally:

@@ -216,7 +216,12 @@ def test_a_part_that_fails_says_why_and_hides_no_other() -> None:
         raise DeployError("the database container is exited (1)")
 
     values, problems = side_by_side(
-        {"good": lambda: 7, "bad": refused, "odd": lambda: {}["x"], "late": lambda: time.sleep(9)},
+        {
+            "good": lambda: 7,
+            "bad": refused,
+            "odd": lambda: dict[str, int]()["x"],
+            "late": lambda: time.sleep(9),
+        },
         0.3,
     )
     assert values == {"good": 7, "bad": None, "odd": None, "late": None}
