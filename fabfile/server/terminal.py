@@ -82,7 +82,7 @@ class _Copy:
         channel: paramiko.Channel,
         read: Callable[[int], bytes],
         out: TextIO,
-        at_end: Callable[[], None] = lambda: None,
+        at_end: Callable[[], object] = lambda: None,
     ) -> None:
         out.flush()
         self.broken = False
@@ -128,7 +128,8 @@ def _raw(terminal: int) -> Iterator[None]:
     try:
         yield
     finally:
-        termios.tcsetattr(terminal, termios.TCSADRAIN, former)
+        with contextlib.suppress(termios.error):  # it is closed
+            termios.tcsetattr(terminal, termios.TCSADRAIN, former)
 
 
 @contextlib.contextmanager
