@@ -15,9 +15,9 @@ class ContainerState(Piece):
     """One container.
 
     :param colour: blue or green where it is one of the two; the plain app is blue.
-    :param release: null where it is none of our releases.
+    :param release: null where it is none of ours; what was adopted has one in `status` only.
     :param state: as the engine calls it (running, exited, …), or gone: there is none.
-    :param health: as its own health check has it; null without one.
+    :param health: as its own health check has it; null without one, or where it does not run.
     :param exit_code: null while it runs or is gone.
     :param since: when it was started, or ended; null: never.
     :param seconds: since then.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from textwrap import shorten
 from typing import Literal
 
 from ..documents.health import Health, HealthCheck
@@ -16,7 +17,7 @@ from ..site import Site
 from .chosen import sources
 
 _MARKS = {True: "✅", False: "❌", None: "–"}
-_SHOWN = 200  # characters of an answer
+_SHOWN = 120  # characters of an answer
 
 
 def health(site: Site, *, as_document: bool = False) -> None:
@@ -65,7 +66,8 @@ def _checks(site: Site) -> Iterator[HealthCheck]:
             if answer.status not in (0, 301, 302, 404):
                 asked = f"{public.url}/{one}{path}"
                 check = _answered(app, "nginx", answer, one, asked, live=one == live)
-                yield check if container.running else check.model_copy(update={"healthy": None})
+                rests = {"healthy": None, "found": "it does not run"}
+                yield check if container.running else check.model_copy(update=rests)
 
 
 def _inside(site: Site, colour: Colour, container: Container | None, *, live: bool) -> HealthCheck:
@@ -97,7 +99,7 @@ def _answered(
         seconds=round(answer.seconds, 6) if answer.status else None,
         engine=None,
         healthy=not problem,
-        found=problem or " ".join(answer.body.split())[:_SHOWN] or "no body",
+        found=problem or shorten(answer.body, _SHOWN, placeholder=" …") or "no body",
     )
 
 

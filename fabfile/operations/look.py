@@ -97,7 +97,7 @@ def state_of(container: Container, settings: Settings, now: str) -> ContainerSta
         release=container.release,
         image=container.image or None,
         state=container.state,
-        health=container.health or None,
+        health=(container.health or None) if container.running else None,
         exit_code=container.exit_code if ended else None,
         restarts=container.restarts,
         since=container.since or None,

@@ -122,7 +122,12 @@ class _Reader:
         named = {colour_of(container, self.settings): container for container in found}
         colours = [named.get(c) or gone(self.settings.app.container_of(c), {}) for c in COLOURS]
         others = sorted((c for c in found if c not in colours), key=lambda c: c.name)
-        return [state_of(one, self.settings, self.now) for one in [*colours, *others]]
+        states = [state_of(one, self.settings, self.now) for one in [*colours, *others]]
+        for number, container in enumerate(colours):
+            if container.id and not container.release:  # adopted: its image's time is its name
+                release = self.site.live.release_of(container)
+                states[number] = states[number].model_copy(update={"release": release})
+        return states
 
     def usage(self) -> list[Usage]:
         return read_usage(self.site.server, self.site.containers.all())

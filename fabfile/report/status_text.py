@@ -59,7 +59,7 @@ def _database(status: Status) -> Iterator[Row]:
     yield (
         "database",
         f"{found.name}, {size(found.size)}, PostgreSQL {found.version}, "
-        f"{found.connections} connections",
+        f"{found.connections} {'connection' if found.connections == 1 else 'connections'}",
         "",
     )
     yield "migrations", _migrations(found.migrations), _WARN if found.migrations.pending else ""
