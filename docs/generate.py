@@ -10,6 +10,7 @@ import importlib
 import inspect
 import json
 import pkgutil
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
@@ -41,7 +42,7 @@ GOES_BY: Mapping[str, tuple[str, ...]] = {
         *("app", "source", "public", "nginx", "database", "migration", "validation"),
         *("limits", "deploy", "meter"),
     ),
-    "status": ("app",),
+    "status": ("app", "look", "database", "public"),
     "releases": ("app", "deploy"),
     "backup": ("database", "deploy"),
     "backups": ("deploy",),
@@ -52,6 +53,17 @@ GOES_BY: Mapping[str, tuple[str, ...]] = {
     "migration": ("database", "migration"),
     "lock.status": ("deploy",),
     "lock.release": ("deploy",),
+    "logs": ("look",),
+    "health": ("app", "public"),
+    "ps": (),
+    "users": ("database",),
+    "timing": ("public", "look"),
+    "stats": (),
+    "psql": ("database",),
+    "shell": (),
+    "exec": (),
+    "report": ("report",),
+    "notify": ("notify",),
     "doctor": ("app", "source", "public", "nginx", "database", "limits"),
     "setup": ("app", "limits"),
 }
@@ -76,26 +88,30 @@ def pages() -> dict[str, str]:
     written = {f"{TASKS}/{name}.md": _task(name, task) for name, task in tasks().items()}
     written[f"{TASKS}/README.md"] = _index()
     written[SETTINGS] = _settings()
-    for document in documents():
-        name = document.__module__.rpartition(".")[2].replace("_", "-")
+    for name, document in documents().items():
         written[f"{SCHEMAS}/{name}.json"] = _schema(document)
     return written
 
 
-def documents() -> list[type[Document]]:
-    """What the tasks print with --json: of each module in fabfile/documents its one document."""
-    found = []
+def documents() -> dict[str, type[Document]]:
+    """What the tasks print with --json, by file name: each document that is no part of another."""
+    found: dict[str, type[Document]] = {}
     for module in pkgutil.iter_modules(fabfile.documents.__path__):
         here = importlib.import_module(f"fabfile.documents.{module.name}")
-        parts: list[type[Document]] = [
-            value
-            for value in vars(here).values()
+        found |= {
+            name: value
+            for name, value in vars(here).items()
             if inspect.isclass(value) and issubclass(value, Document)
             if value.__module__ == here.__name__
-        ]
-        [whole] = [part for part in parts if part.__name__.endswith("Document")]
-        found.append(whole)
-    return found
+        }
+    schemas = [document.model_json_schema(mode="serialization") for document in found.values()]
+    parts = {name for schema in schemas for name in schema.get("$defs", {})}
+    return {_file_name(name): value for name, value in found.items() if name not in parts}
+
+
+def _file_name(class_name: str) -> str:
+    """RunReport as run-report."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", class_name).lower()
 
 
 # -- a task ------------------------------------------------------------------------------------

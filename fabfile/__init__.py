@@ -15,8 +15,12 @@ from .executor import Executor
 from .newcomer import Newcomer
 from .operations import backups as backup_operation
 from .operations import doctor as doctor_operation
+from .operations import health as health_operation
 from .operations import init as init_operation
+from .operations import inside as inside_operation
 from .operations import lock as lock_operation
+from .operations import logs as logs_operation
+from .operations import look as look_operation
 from .operations import migrations as migration_operation
 from .operations import nginx as nginx_operation
 from .operations import notify as notify_operation
@@ -24,6 +28,7 @@ from .operations import releases as releases_operation
 from .operations import report as report_operation
 from .operations import setup as setup_operation
 from .operations import status as status_operation
+from .operations import timing as timing_operation
 from .phases import deploy as phases
 from .report.files import NAME
 from .server.releases import STAMP
@@ -31,6 +36,8 @@ from .site import Site
 from .tasks_base import newcomer_task, site_task
 
 _RESUME = {"resume": "Go on with the release whose run was cut off."}
+_JSON = "One JSON document, and nothing else on standard output."
+_WHICH = "blue, green, live, idle, or a service: nginx, db, …"
 _DATA = {"data": "When the rows move: auto, now (the guide's order) or after-switch."}
 
 
@@ -122,13 +129,164 @@ def deploy(site: Site, data: str = "", resume: bool = False) -> None:
     phases.deploy(site, _data(data), resume=resume)
 
 
-@site_task(reads=True)
-def status(site: Site) -> None:
-    """Show what is live, the containers, the lock and the last entries of the ledger.
+@site_task(
+    reads=True,
+    endless="watch",
+    auto_shortflags=False,
+    help={
+        "watch": "Show it anew every few seconds, until Ctrl-C.",
+        "interval": "Seconds between two readings; by default look.watch_interval.",
+        "json": _JSON,
+    },
+)
+def status(site: Site, watch: bool = False, interval: str = "", json: bool = False) -> None:
+    """Show what is live and how the site is: containers, database, certificate, disk, last run.
 
-    Changes nothing.
+    Changes nothing and takes no lock; what cannot be read says why. Next: health, logs.
     """
-    status_operation.status(site)
+    if json and watch:
+        raise BadSettings("--watch has no end, and --json is one document; allowed: one of them")
+    if interval and not watch:
+        raise BadSettings("--interval is for --watch")
+    if watch:
+        status_operation.watch(site, interval)
+    else:
+        status_operation.status(site, as_document=json)
+
+
+@site_task(
+    reads=True,
+    endless="follow",
+    auto_shortflags=False,
+    letters={"follow": "f", "lines": "n"},
+    help={
+        "follow": "Go on as lines come, also from containers that start later; Ctrl-C ends it.",
+        "colour": f"{_WHICH}; several with commas, or all; by default both colours.",
+        "since": "An age (90s, 10m, 2h, 1d) or a time in UTC (2026-11-23T08:06).",
+        "grep": "Only lines in which this regular expression is found.",
+        "lines": "How many of the last; by default look.log_lines, or all since --since.",
+        "json": _JSON,
+    },
+)
+def logs(
+    site: Site,
+    follow: bool = False,
+    colour: str = "",
+    since: str = "",
+    grep: str = "",
+    lines: str = "",
+    json: bool = False,
+) -> None:
+    """Show what the containers print: both colours by time, each line marked with its own.
+
+    Changes nothing. -f follows; fab's own -f FILE stands before the task's name.
+    """
+    logs_operation.logs(
+        site,
+        colour=colour,
+        follow=follow,
+        since=since,
+        grep=grep,
+        lines=lines,
+        as_document=json,
+    )
+
+
+@site_task(reads=True, auto_shortflags=False, help={"json": _JSON})
+def health(site: Site, json: bool = False) -> None:
+    """Ask the public health page and each colour, from inside and through nginx.
+
+    Changes nothing. Exit code 1 where the public one or the live colour is not healthy.
+    """
+    health_operation.health(site, as_document=json)
+
+
+@site_task(reads=True, auto_shortflags=False, help={"json": _JSON})
+def ps(site: Site, json: bool = False) -> None:
+    """List the site's containers: state, since when, image, ports.
+
+    Changes nothing. Next: stats, logs.
+    """
+    look_operation.ps(site, as_document=json)
+
+
+@site_task(reads=True, auto_shortflags=False, help={"json": _JSON})
+def stats(site: Site, json: bool = False) -> None:
+    """Show what each running container uses: CPU, memory and its limit, network, disk.
+
+    Changes nothing; one reading takes some two seconds.
+    """
+    look_operation.stats(site, as_document=json)
+
+
+@site_task(reads=True, auto_shortflags=False, help={"json": _JSON})
+def users(site: Site, json: bool = False) -> None:
+    """Count the users by role, and the sessions.
+
+    Changes nothing. Tables and columns are the settings' (database.user_table, role_column).
+    """
+    look_operation.users(site, as_document=json)
+
+
+@site_task(
+    reads=True,
+    auto_shortflags=False,
+    help={
+        "path": "The page that is asked for.",
+        "samples": "How many requests; by default look.timing_samples.",
+        "json": _JSON,
+    },
+)
+def timing(site: Site, path: str = "/", samples: str = "", json: bool = False) -> None:
+    """Time the parts of a request from here: name, connection, TLS, first byte, all of it.
+
+    Each request has a connection of its own; a table of percentiles. Changes nothing.
+    """
+    timing_operation.timing(site, path=path, samples=samples, as_document=json)
+
+
+@site_task(
+    auto_shortflags=False,
+    letters={"command": "c"},
+    at_terminal=lambda given: not given.get("command"),
+    help={"command": "Only this SQL, without a dialogue; it may change what it says."},
+)
+def psql(site: Site, command: str = "") -> None:
+    """Open psql in the database's container, signed in; or run one SQL command.
+
+    The exit code is psql's. A command's statements are ended after database.statement_timeout.
+    """
+    inside_operation.psql(site, command)
+
+
+@site_task(
+    auto_shortflags=False,
+    at_terminal=lambda given: True,
+    help={"colour": f"{_WHICH}; by default live."},
+)
+def shell(site: Site, colour: str = "") -> None:
+    """Open a shell in the live colour's container, or in another one.
+
+    The exit code is the shell's.
+    """
+    inside_operation.shell(site, colour)
+
+
+@site_task(
+    name="exec",
+    auto_shortflags=False,
+    at_terminal=lambda given: True,  # its exit code is the command's, so there can be but one
+    help={
+        "command": "In quotes, as the container's own shell reads it: 'nginx -t'.",
+        "colour": f"{_WHICH}; by default live.",
+    },
+)
+def execute(site: Site, command: str, colour: str = "") -> None:
+    """Run a command in the live colour's container, or in another one.
+
+    The exit code is the command's. At a terminal it has that; else it has nothing to read.
+    """
+    inside_operation.execute(site, command, colour)
 
 
 @site_task(reads=True)
@@ -369,6 +527,15 @@ ns = Collection(
     validate_deployment,
     deploy,
     status,
+    logs,
+    health,
+    ps,
+    stats,
+    users,
+    timing,
+    psql,
+    shell,
+    execute,
     releases,
     backup,
     backups,

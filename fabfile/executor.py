@@ -16,6 +16,7 @@ import fabric
 from invoke.context import Context
 from invoke.executor import Executor as InvokeExecutor
 from invoke.tasks import Call
+from rich.console import Console as RichConsole
 
 from . import preflight, settings_guard
 from .errors import BadSettings
@@ -139,6 +140,8 @@ class Executor(fabric.Executor):  # type: ignore[misc]
         parallel = _number(_one(calls, "parallel"))
         all_or_nothing = any(call.kwargs.get("all_or_nothing") for call in calls)
         self._refuse(calls, all_or_nothing)
+        if _refuse_unfit(calls, len(servers), parallel):
+            console = Console(RichConsole(stderr=True, highlight=False, soft_wrap=True))
         refuse_shared({name: settings[0] for name, settings in servers.items()})
         makes = next((n for n, name in enumerate(names) if name in MAKES_A_RELEASE), None)
         outcomes = []
@@ -215,6 +218,27 @@ def _number(text: str) -> int:
     if text and (not text.isdecimal() or int(text) < 1):
         raise BadSettings(f"--parallel is {text!r}; allowed: a whole number from 1")
     return int(text or 1)
+
+
+def _refuse_unfit(calls: Sequence[Call], servers: int, parallel: int) -> bool:
+    """Refuse what several servers cannot do with one terminal and one standard output.
+
+    :returns: the parts print documents: nothing else may stand between them.
+    """
+    for call in calls:
+        task, name, given = call.task, call.called_as, call.kwargs
+        assert isinstance(task, SiteTask)
+        if task.at_terminal(given):
+            raise BadSettings(f"{name} needs the terminal for itself; allowed: one server")
+        if given.get(task.endless) and parallel < servers:
+            raise BadSettings(
+                f"{name} --{task.endless} never comes to the second server; "
+                f"allowed: one server, or --parallel {servers}"
+            )
+    documents = any(call.kwargs.get("json") for call in calls)
+    if documents and parallel > 1:
+        raise BadSettings("--json and --parallel exclude each other; allowed: one of them")
+    return documents
 
 
 def _revision(site: Site) -> str:

@@ -19,10 +19,13 @@ from .errors import Interrupted
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _asked: list[str] = []
 _masked = 0
+_looking = False
 
 
 def _note(number: int, _frame: FrameType | None) -> None:
     _asked.append(signal.Signals(number).name)
+    if _looking:
+        return
     word = "taking back first" if _masked else "finishing the current command, then taking back"
     print(f"\n{_asked[-1]}: {word}; the site goes on answering", file=sys.stderr)
 
@@ -65,6 +68,17 @@ def masked() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def only_looking() -> Iterator[None]:
+    """Here nothing is taken back: a signal ends it after the current command, without a word."""
+    global _looking
+    former, _looking = _looking, True
+    try:
+        yield
+    finally:
+        _looking = former
+
+
+@contextlib.contextmanager
 def answering() -> Iterator[None]:
     """While a person is asked, Ctrl-C and the end of input end the question at once.
 
@@ -77,6 +91,16 @@ def answering() -> Iterator[None]:
         raise Interrupted("the question was not answered", state="nothing was changed") from None
     finally:
         signal.signal(signal.SIGINT, former)
+
+
+@contextlib.contextmanager
+def until_told() -> Iterator[None]:
+    """For what goes on until Ctrl-C, SIGTERM or a closed terminal: that is its good end."""
+    with only_looking():
+        try:
+            yield
+        except Interrupted:
+            settled()
 
 
 def last() -> signal.Signals:

@@ -19,6 +19,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from .errors import BadSettings
 from .settings_file import Origins, dotted, read_value
 from .settings_hooks import VARIABLES, Hook
+from .settings_look import Look
 from .settings_model import Model as Model
 from .settings_model import plain
 from .settings_notify import Notify
@@ -422,6 +423,7 @@ class Settings(Model):
         (), description="programs of your own before and after phases; see docs/hooks.md"
     )
     report: Report = Report()
+    look: Look = Look()
     hosts: dict[HostName, dict[str, Any]] = Field(
         default_factory=dict, description="servers by name, each with what it has of its own"
     )

@@ -76,6 +76,11 @@ class SiteTask(Task):  # type: ignore[type-arg]
     :param unless: positional arguments by name, each with the flag that makes it needless.
     :param reads: it only looks, so over several servers it goes on after one that fails.
     :param may_name: an option that is positional too, and may be left out.
+    :param letters: short names of options; given with `auto_shortflags=False`, since a short name
+        hides what the programs themselves call so.
+    :param at_terminal: whether it needs the terminal for itself, by the options that were given;
+        then it is for one server.
+    :param endless: the option with which it goes on until Ctrl-C.
     """
 
     def __init__(
@@ -85,12 +90,18 @@ class SiteTask(Task):  # type: ignore[type-arg]
         unless: Mapping[str, str] | None = None,
         reads: bool = False,
         may_name: str = "",
+        letters: Mapping[str, str] | None = None,
+        at_terminal: Callable[[Mapping[str, Any]], bool] = lambda given: False,
+        endless: str = "",
         **kwargs: Any,
     ) -> None:
         super().__init__(body, **kwargs)
         self.unless = unless or {}
         self.reads = reads
         self.may_name = may_name
+        self.letters = letters or {}
+        self.at_terminal = at_terminal
+        self.endless = endless
 
     def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
         given = {a.name: a for a in super().get_arguments(ignore_unknown_help=ignore_unknown_help)}
@@ -98,6 +109,8 @@ class SiteTask(Task):  # type: ignore[type-arg]
             given[name] = PositionalUnless(given[flag], given[name])
         if self.may_name:
             given[self.may_name] = PositionalIfGiven(given[self.may_name])
+        for name, letter in self.letters.items():
+            given[name].names = (*given[name].names, letter)
         options = [
             Argument(names=(name,), kind=kind, help=text) for name, (kind, text) in OPTIONS.items()
         ]

@@ -122,9 +122,20 @@ def rename(name: str, new_name: str) -> list[str]:
     return ["docker", "rename", name, new_name]
 
 
-def logs(name: str, *, tail: int | None = None, since: str | None = None) -> list[str]:
-    """A container's output; `since` is a time stamp or seconds such as `90s`."""
-    argv = ["docker", "logs"]
+def logs(
+    name: str,
+    *,
+    tail: int | None = None,
+    since: str | None = None,
+    times: bool = False,
+    follow: bool = False,
+) -> list[str]:
+    """A container's output; `since` is a time stamp or seconds such as `90s`.
+
+    :param times: each line begins with its time, as `2026-11-23T08:06:01.123456789Z`.
+    :param follow: go on until the container stops.
+    """
+    argv = ["docker", "logs", *(["--timestamps"] if times else []), *(["--follow"] * follow)]
     if tail is not None:
         argv += ["--tail", str(tail)]
     if since is not None:
@@ -132,9 +143,30 @@ def logs(name: str, *, tail: int | None = None, since: str | None = None) -> lis
     return [*argv, name]
 
 
-def execute(name: str, argv: Sequence[str], *, interactive: bool = False) -> list[str]:
-    """Run a command inside a container, never with a pty."""
-    return ["docker", "exec", *(["--interactive"] if interactive else []), name, *argv]
+def execute(
+    name: str, argv: Sequence[str], *, interactive: bool = False, terminal: bool = False
+) -> list[str]:
+    """Run a command inside a container.
+
+    :param interactive: keep its standard input open.
+    :param terminal: with a pty, for a person; never for data, which it changes.
+    """
+    options = [*(["--interactive"] * interactive), *(["--tty"] * terminal)]
+    return ["docker", "exec", *options, name, *argv]
+
+
+def shell(name: str) -> list[str]:
+    """A person's shell in a container: bash where it has one."""
+    script = 'exec "$(command -v bash || echo sh)"'
+    return execute(name, ["sh", "-c", script], interactive=True, terminal=True)
+
+
+def command_line(name: str, text: str, *, terminal: bool = False) -> list[str]:
+    """Run a line that a person wrote, by the container's own shell.
+
+    :param terminal: at a pty.
+    """
+    return execute(name, ["sh", "-c", text], interactive=terminal, terminal=terminal)
 
 
 def copy_into(path: str, name: str, inner_path: str) -> list[str]:

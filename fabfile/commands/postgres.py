@@ -13,13 +13,16 @@ _SIGNED_IN = (
 )
 
 
-def inside(container: str, argv: Sequence[str], *, interactive: bool = False) -> list[str]:
+def inside(
+    container: str, argv: Sequence[str], *, interactive: bool = False, terminal: bool = False
+) -> list[str]:
     """Run one of PostgreSQL's programs in its container, signed in as the container is set up.
 
     :param interactive: keep standard input open, for a dialogue or an archive.
+    :param terminal: with a pty, for a person.
     """
     command = ["sh", "-c", _SIGNED_IN, "sh", *argv]
-    return docker.execute(container, command, interactive=interactive)
+    return docker.execute(container, command, interactive=interactive, terminal=terminal)
 
 
 def read_password_file(container: str) -> list[str]:
@@ -36,6 +39,22 @@ def psql(container: str, *, user: str, database: str) -> list[str]:
     options = ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=0"]
     argv = ["psql", *options, "-U", user, "-d", _name(database)]
     return inside(container, argv, interactive=True)
+
+
+def psql_terminal(container: str, *, user: str, database: str) -> list[str]:
+    """psql for a person at a terminal."""
+    argv = ["psql", "-U", user, "-d", _name(database)]
+    return inside(container, argv, interactive=True, terminal=True)
+
+
+def psql_command(container: str, sql: str, *, user: str, database: str, limit: float) -> list[str]:
+    """Print what one text of SQL answers; the first error ends it.
+
+    :param limit: seconds that a statement may run.
+    """
+    limited = f"PGOPTIONS=-c statement_timeout={limit * 1000:.0f}"
+    options = ["-X", "-v", "ON_ERROR_STOP=1", f"--command={sql}"]
+    return inside(container, ["env", limited, "psql", *options, "-U", user, "-d", _name(database)])
 
 
 def dump(container: str, *, user: str, database: str, snapshot: str) -> list[str]:

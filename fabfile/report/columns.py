@@ -15,7 +15,14 @@ def columns(
     rows: Iterable[Sequence[str]],
     right: Collection[str] = (),
 ) -> None:
-    """Print rows under a heading.
+    """Print rows under a heading; the parameters are those of `as_table`."""
+    console.table(as_table(head, rows, right))
+
+
+def as_table(
+    head: Sequence[str], rows: Iterable[Sequence[str]], right: Collection[str] = ()
+) -> Table:
+    """Rows under a heading.
 
     :param right: the columns that are set to the right, as numbers are.
     """
@@ -24,4 +31,4 @@ def columns(
         table.add_column(name, justify="right" if name in right else "left", no_wrap=True)
     for row in rows:
         table.add_row(*row)
-    console.table(table)
+    return table

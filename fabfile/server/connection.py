@@ -194,11 +194,20 @@ class Server:
         """Run a fixed `sh` script; values are its arguments `$1`, `$2`, never part of its text."""
         return self.run(["sh", "-c", script, "sh", *arguments], **options)
 
-    def channel(self, argv: Sequence[str]) -> paramiko.Channel:
-        """Start a command on a raw channel, for bulk data or a dialogue; the caller closes it."""
+    def channel(
+        self, argv: Sequence[str], *, terminal: tuple[int, int] | None = None
+    ) -> paramiko.Channel:
+        """Start a command on a raw channel, for bulk data or a dialogue; the caller closes it.
+
+        :param terminal: columns and lines of a pty, for a person: what runs there is ended when
+            the channel is closed; None: no pty.
+        """
         self.open()
         with self._explaining(shlex.join(argv)):
             channel: paramiko.Channel = self.connection.transport.open_session(timeout=15)
+            if terminal:
+                width, height = terminal
+                channel.get_pty(os.environ.get("TERM") or "xterm", width, height)
             channel.exec_command(shlex.join(argv))
         return channel
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,6 +69,8 @@ class Container:
     stop_timeout: int | None
     health_log: str
     environment: dict[str, str] = field(repr=False)  # holds secrets: never printed
+    since: str = ""  # started, or ended, by the server's clock; empty: never started
+    ports: tuple[str, ...] = ()  # `127.0.0.1:3001->3000/tcp`; `5432/tcp` inside only
 
     @property
     def running(self) -> bool:
@@ -203,7 +206,23 @@ def _parse(entry: dict[str, Any]) -> Container:
         stop_timeout=config.get("StopTimeout"),
         health_log=log[-1].get("Output", "").strip() if log else "",
         environment=environment,
+        since=_since(state),
+        ports=tuple(_ports(entry["NetworkSettings"].get("Ports") or {})),
     )
+
+
+def _since(state: dict[str, Any]) -> str:
+    """To the second; the engine writes the year 1 for what has not happened."""
+    time = str(state.get("StartedAt" if state.get("Running") else "FinishedAt") or "")
+    return "" if time[:4] in ("", "0001") else f"{time[:19]}Z"
+
+
+def _ports(bindings: dict[str, list[dict[str, str]] | None]) -> Iterator[str]:
+    for port, hosts in sorted(bindings.items()):
+        if not hosts:
+            yield port
+        for host in hosts or ():
+            yield f"{host.get('HostIp') or '*'}:{host['HostPort']}->{port}"
 
 
 def gone(name: str, labels: dict[str, str]) -> Container:

@@ -3,6 +3,7 @@ side, until one fails."""
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 import time
 from collections.abc import Collection, Sequence
@@ -53,7 +54,8 @@ class Several:
         """
         if not self.reads:
             self._refuse_unreachable()
-        with tempfile.TemporaryDirectory(prefix="servers-") as folder:
+        quiet = interrupts.only_looking() if self.reads else contextlib.nullcontext()
+        with quiet, tempfile.TemporaryDirectory(prefix="servers-") as folder:
             self._each(self.outcomes, Path(folder))
             if self.all_or_nothing and any(one.code != 0 for one in self.outcomes):
                 self._take_back(Path(folder))
