@@ -15,16 +15,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     ValidationError,
     model_validator,
 )
 
 from .errors import BadSettings
+from .settings_checks import CHECK_GROUPS as CHECK_GROUPS
+from .settings_checks import Expect, Monitor, SignIn, Validation
 from .settings_file import Origins, dotted, read_value
+from .settings_model import Model, plain
 from .settings_rules import refuse_contradictions
 from .settings_types import (
     AbsoluteFolder,
@@ -39,7 +40,6 @@ from .settings_types import (
     ImageOrNothing,
     InnerPath,
     InnerPathOrNothing,
-    Kind,
     Name,
     Network,
     Port,
@@ -66,27 +66,6 @@ ENVIRONMENT_PREFIX = "DEPLOY_"
 NoneOrSqlName = Annotated[
     SqlName | None, BeforeValidator(lambda value: None if value == "" else value)
 ]
-
-
-def _plain(value: Any) -> Any:
-    """Mappings of any kind as dicts, and lists as tuples: the types are strict."""
-    if isinstance(value, Mapping):
-        return {key: _plain(entry) for key, entry in value.items()}
-    if isinstance(value, list):
-        return tuple(_plain(entry) for entry in value)
-    return value
-
-
-class Model(BaseModel):
-    # Strict: `port: true` is no 1, and `port: "80"` no number.
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", validate_default=True, strict=True, allow_inf_nan=False
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def reads_lists(cls, values: Any) -> Any:
-        return _plain(values)
 
 
 class Ssh(Model):
@@ -329,39 +308,6 @@ class Migration(Model):
     batch_size: int = Field(2_000, ge=1, le=1_000_000, description="rows in a batch")
 
 
-# The headings of the validation, as in its report.
-CHECK_GROUPS = (
-    "Containers",
-    "Database",
-    "Application endpoints",
-    "Performance",
-    "Security",
-    "Authentication",
-    "Static assets",
-    "Logs",
-    "Server",
-)
-CheckName = Annotated[
-    str,
-    Kind(
-        f"a group or `group: check`; groups: {', '.join(CHECK_GROUPS)}",
-        check=lambda entry: entry.partition(":")[0] in CHECK_GROUPS,
-    ),
-]
-
-
-class Validation(Model):
-    """Which checks of the validation take a deploy back; pages have `critical` of their own.
-
-    An entry is a group (`Static assets`) or one check of it (`Security: days left`).
-    """
-
-    critical: tuple[CheckName, ...] = Field(
-        (), description="these too, beside those that do already"
-    )
-    only_warn: tuple[CheckName, ...] = Field((), description="these never; they only warn")
-
-
 class Limits(Model):
     """What is still acceptable."""
 
@@ -426,6 +372,9 @@ class Settings(Model):
     database: Database = Database()
     migration: Migration = Migration()
     validation: Validation = Validation()
+    expect: Expect = Expect()
+    sign_in: SignIn = SignIn()
+    monitor: Monitor = Monitor()
     limits: Limits = Limits()
     deploy: Deploy = Deploy()
     meter: Meter = Meter()
@@ -504,7 +453,7 @@ def load(
         raise BadSettings(
             f"{origins.of(())}: `site:` is {shown(section)}; allowed: a mapping of settings"
         )
-    values = overrides(environment or {}, (), _plain(section), origins)
+    values = overrides(environment or {}, (), plain(section), origins)
     given = [_parsed(assignment) for assignment in assignments]
     for path, text in given:
         if path[0] == "hosts":
