@@ -23,9 +23,11 @@ from pydantic import (
 
 from .errors import BadSettings
 from .settings_checks import CHECK_GROUPS as CHECK_GROUPS
-from .settings_checks import Expect, Monitor, SignIn, Validation
+from .settings_checks import Expect, Monitor, SignIn
+from .settings_checks import Validation as Validation
 from .settings_file import Origins, dotted, read_value
-from .settings_model import Model, plain
+from .settings_model import Model as Model
+from .settings_model import plain
 from .settings_rules import refuse_contradictions
 from .settings_types import (
     AbsoluteFolder,

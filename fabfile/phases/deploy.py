@@ -13,6 +13,7 @@ from ..errors import (
     TakenBack,
     ValidationFailed,
 )
+from ..probes.account import account
 from ..server.ledger import CutOff
 from ..server.live import Live
 from ..server.migration_summary import summary
@@ -44,6 +45,7 @@ def deploy(site: Site, data: str | None = None, *, resume: bool = False) -> None
         site.release = _resumable(site).release
     blue_green = BlueGreen(site, resume=resume)
     blue_green.source.check()
+    account(site.settings.sign_in)
     migration = Migrate(site, data, resume=resume)
     with site.locked("deploy"), measured(site):
         _begin(site, resume)
@@ -98,6 +100,7 @@ def validate(site: Site) -> None:
 
     :raises TakenBack: it did.
     """
+    account(site.settings.sign_in)  # refused before anything is contacted
     with site.locked(Validate.name, changes=False):
         try:
             Validate(site, site.baseline or site.ledger.last_baseline()).run()
