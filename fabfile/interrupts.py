@@ -19,10 +19,13 @@ from .errors import Interrupted
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _asked: list[str] = []
 _masked = 0
+_looking = False
 
 
 def _note(number: int, _frame: FrameType | None) -> None:
     _asked.append(signal.Signals(number).name)
+    if _looking:
+        return
     word = "taking back first" if _masked else "finishing the current command, then taking back"
     print(f"\n{_asked[-1]}: {word}; the site goes on answering", file=sys.stderr)
 
@@ -62,6 +65,17 @@ def masked() -> Iterator[None]:
         yield
     finally:
         _masked -= 1
+
+
+@contextlib.contextmanager
+def only_looking() -> Iterator[None]:
+    """Here nothing is taken back: a signal ends it after the current command, without a word."""
+    global _looking
+    former, _looking = _looking, True
+    try:
+        yield
+    finally:
+        _looking = former
 
 
 @contextlib.contextmanager
