@@ -20,6 +20,7 @@ from .operations import init as init_operation
 from .operations import lock as lock_operation
 from .operations import migrations as migration_operation
 from .operations import monitor as monitor_operation
+from .operations import monitor_timer
 from .operations import nginx as nginx_operation
 from .operations import releases as releases_operation
 from .operations import setup as setup_operation
@@ -340,11 +341,11 @@ def monitor(
     length = duration("--for", for_)
     between = duration("--every", every) if every else 0
     if install:
-        monitor_operation.install(site)
+        monitor_timer.install(site)
     elif uninstall:
-        monitor_operation.uninstall(site)
+        monitor_timer.uninstall(site)
     elif status:
-        monitor_operation.status(site, as_document=json)
+        monitor_timer.status(site, as_document=json)
     else:
         monitor_operation.monitor(site, length, between, only_changes=changes, as_document=json)
 

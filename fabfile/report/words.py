@@ -37,3 +37,8 @@ def seconds_between(earlier: str, later: str) -> float:
 def when(time: str) -> str:
     """`2026-11-23 08:06`: a time of the server's, in UTC, to the minute."""
     return time[:16].replace("T", " ")
+
+
+def counted(number: int, word: str) -> str:
+    """`1 round`, `2 rounds`, `1,204 rounds`."""
+    return f"{number:,} {word}{'s' * (number != 1)}"
