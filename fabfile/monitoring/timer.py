@@ -14,7 +14,7 @@ from . import script
 
 # sd_booted(3): systemctl may be there and nothing for it to talk to, as in a container.
 _BOOTED = "command -v systemctl >/dev/null && [ -d /run/systemd/system ]"
-_BEGIN = 'date +%s > "$1"'
+_BEGIN = 'umask 077; date +%s > "$1"'
 # $1 path; the file on standard input.
 _PUT = 'cat > "$1.new" && chmod 0644 "$1.new" && mv -- "$1.new" "$1"'
 # $1 folder, $2 whatever else is ours in it. The ledger keeps what was found.

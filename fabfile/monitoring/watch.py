@@ -41,24 +41,26 @@ class Watch:
     def run(self) -> None:
         """Round after round, until the time is over or a signal comes."""
         self.began = self.ended = self.site.server.now()
-        every = f"every {age(self.every)}" if self.every else "at the guide's pace"
-        self._say(
-            f"watching {self.site.settings.public.url} for {age(self.length)}, {every}; "
-            "Ctrl-C ends it"
-        )
         start = time.monotonic()
         try:
             with interrupts.only_looking():
-                while True:
-                    at = time.monotonic() - start
-                    self._round()
-                    following = at + (self.every or pace(at))
-                    if following > self.length:
-                        break
-                    interrupts.pause(max(0.0, following - (time.monotonic() - start)))
+                self._read_release()
+                every = f"every {age(self.every)}" if self.every else "at the guide's pace"
+                url = self.site.settings.public.url
+                self._say(f"watching {url} for {age(self.length)}, {every}; Ctrl-C ends it")
+                self._go_round(start)
         except Interrupted:
             self.interrupted = True
             interrupts.settled()
+
+    def _go_round(self, start: float) -> None:
+        while True:
+            at = time.monotonic() - start
+            self._round()
+            following = at + (self.every or pace(at))
+            if following > self.length:
+                return
+            interrupts.pause(max(0.0, following - (time.monotonic() - start)))
 
     def _round(self) -> None:
         self.checks = self.looking.look()
@@ -87,7 +89,7 @@ class Watch:
         finding = change.finding
         try:
             self.site.server.make_folders(self.site.settings.folders.state, mode="0700")
-            self.release = self.site.live.read().release
+            self._read_release()
             self.site.ledger.add(
                 WATCHER,
                 WATCHER,
@@ -102,6 +104,15 @@ class Watch:
             raise
         except DeployError as error:  # the server is away, its disk is full: it is said here
             self._say(f"  ! not in the ledger: {error.reason}", "yellow")
+
+    def _read_release(self) -> None:
+        """A deploy beside it may change what is live; a site that is down still has findings."""
+        try:
+            self.release = self.site.live.read().release
+        except Interrupted:
+            raise
+        except DeployError as error:
+            self._say(f"  ! what is live is not known: {error.reason}", "yellow")
 
     def _say(self, text: str, style: str | None = None) -> None:
         if not self.silent:
