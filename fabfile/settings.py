@@ -6,6 +6,7 @@ what `hosts` has for the server that was chosen, and `--set migration.data=now` 
 work the same under `fab` and `invoke`.
 
 Text is of one of the kinds in settings_types.py; what settings must be together, settings_rules.py.
+What the checks expect, their test user and the monitor: settings_checks.py.
 """
 
 from __future__ import annotations
