@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from .. import interrupts
 from ..errors import DeployError, Interrupted
@@ -41,26 +42,26 @@ class Watch:
     def run(self) -> None:
         """Round after round, until the time is over or a signal comes."""
         self.began = self.ended = self.site.server.now()
-        start = time.monotonic()
         try:
             with interrupts.only_looking():
                 self._read_release()
                 every = f"every {age(self.every)}" if self.every else "at the guide's pace"
                 url = self.site.settings.public.url
                 self._say(f"watching {url} for {age(self.length)}, {every}; Ctrl-C ends it")
-                self._go_round(start)
+                self._go_round()
         except Interrupted:
             self.interrupted = True
             interrupts.settled()
 
-    def _go_round(self, start: float) -> None:
+    def _go_round(self) -> None:
+        """A round that took longer than the pace is followed by the next at once."""
+        start, at = time.monotonic(), 0.0
         while True:
-            at = time.monotonic() - start
             self._round()
-            following = at + (self.every or pace(at))
-            if following > self.length:
+            at = max(at + (self.every or pace(at)), time.monotonic() - start)
+            if at > self.length:
                 return
-            interrupts.pause(max(0.0, following - (time.monotonic() - start)))
+            interrupts.pause(max(0.0, at - (time.monotonic() - start)))
 
     def _round(self) -> None:
         self.checks = self.looking.look()
@@ -73,7 +74,8 @@ class Watch:
             self._say(f"{now[11:19]}  round {self.rounds}: {len(self.checks)} checks, {well}")
         for change in changes:
             self._tell(change)
-            self._write_down(change)
+        if changes:
+            self._write_down(changes)
 
     def _tell(self, change: Change) -> None:
         finding = change.finding
@@ -85,21 +87,22 @@ class Watch:
         style = "red" if finding.check.verdict == "fail" else "yellow"
         self._say(f"{at}{MARKS[finding.check.verdict]} found: {finding}", style)
 
-    def _write_down(self, change: Change) -> None:
-        finding = change.finding
+    def _write_down(self, changes: Sequence[Change]) -> None:
         try:
             self.site.server.make_folders(self.site.settings.folders.state, mode="0700")
             self._read_release()
-            self.site.ledger.add(
-                WATCHER,
-                WATCHER,
-                self.release,
-                state=change.state,
-                check=finding.name,
-                expected=finding.check.expected,
-                found=finding.check.found,
-                since=finding.since,
-            )
+            for change in changes:
+                finding = change.finding
+                self.site.ledger.add(
+                    WATCHER,
+                    WATCHER,
+                    self.release,
+                    state=change.state,
+                    check=finding.name,
+                    expected=finding.check.expected,
+                    found=finding.check.found,
+                    since=finding.since,
+                )
         except Interrupted:
             raise
         except DeployError as error:  # the server is away, its disk is full: it is said here

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import signal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from fabfile import interrupts
 from fabfile.errors import BadSettings, Interrupted
+from fabfile.monitoring import watch as watching
 from fabfile.monitoring.findings import Findings
 from fabfile.monitoring.schedule import DAY, HOUR, SCHEDULE, duration, pace
 from fabfile.report.checks import Check
 from fabfile.server.ledger import Entry, cut_off_in
+from fabfile.settings import Settings
 from tests.programs import program
 
 
@@ -68,6 +71,60 @@ def test_what_is_no_more_checked_is_well_and_what_could_not_be_seen_is_not() -> 
     assert findings.take([], "t1", unseen={"Logs", "Security"}) == []
     over = findings.take([], "t2", unseen={"Security"})
     assert [(change.state, change.finding.name) for change in over] == [("over", "Logs: app")]
+
+
+class Clock:
+    """Time that passes only in pauses and rounds."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def pause(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.mark.parametrize(
+    ("length", "every", "took", "begun"),
+    [
+        (3, 1, 0.0, [0, 1, 2, 3]),
+        (3, 2, 0.5, [0, 2]),
+        (4, 1, 1.5, [0, 1.5, 3.0]),  # longer than the pace: at once
+        (
+            3 * HOUR,
+            0,
+            0.0,
+            [*range(0, 2 * HOUR + 1, 60), *range(2 * HOUR + 300, 3 * HOUR + 1, 300)],
+        ),
+    ],
+)
+def test_rounds_are_made_at_their_pace_until_the_time_is_over(
+    length: int, every: int, took: float, begun: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, seen = Clock(), []
+
+    class Rounds:
+        time, unseen = "2026-11-23T00:00:00Z", frozenset[str]()
+
+        def __init__(self, *_: object) -> None:
+            pass
+
+        def look(self) -> list[Check]:
+            seen.append(clock.now - 100)
+            clock.now += took
+            return []
+
+    monkeypatch.setattr(watching, "Rounds", Rounds)
+    monkeypatch.setattr(watching, "time", clock)
+    monkeypatch.setattr(interrupts, "pause", clock.pause)
+    live = SimpleNamespace(read=lambda: SimpleNamespace(release="r"))
+    server = SimpleNamespace(now=lambda: Rounds.time)
+    site = SimpleNamespace(settings=Settings(), server=server, live=live)
+    watch = watching.Watch(site, length, every, only_changes=False, silent=True)  # type: ignore[arg-type]
+    watch.run()
+    assert seen == begun
 
 
 def test_a_runs_entries_are_its_own_whatever_the_monitor_writes_between_them() -> None:
