@@ -12,6 +12,7 @@ from invoke.collection import Collection
 
 from .errors import BadSettings
 from .executor import Executor
+from .monitoring.schedule import duration
 from .newcomer import Newcomer
 from .operations import backups as backup_operation
 from .operations import doctor as doctor_operation
@@ -22,6 +23,8 @@ from .operations import lock as lock_operation
 from .operations import logs as logs_operation
 from .operations import look as look_operation
 from .operations import migrations as migration_operation
+from .operations import monitor as monitor_operation
+from .operations import monitor_timer
 from .operations import nginx as nginx_operation
 from .operations import notify as notify_operation
 from .operations import releases as releases_operation
@@ -511,6 +514,51 @@ def report(
         report_operation.show(site, stamp, as_document=json, as_text=text)
 
 
+@site_task(
+    reads=True,
+    auto_shortflags=False,  # -f is fab's own
+    help={
+        "for": "How long: 2h (the default), 1d, 7d, or any other time.",
+        "every": "Time between two rounds: 60, 5min; by default the guide's pace.",
+        "changes": "A line only where something changes; by default one for each round.",
+        "json": "One JSON document at the end (with --status: at once), and nothing else.",
+        "install": "Let the server watch itself: a script there, and a systemd timer.",
+        "uninstall": "Take the script and the timer away; the ledger keeps what was found.",
+        "status": "What the timer's last round has seen, and what is open.",
+    },
+)
+def monitor(
+    site: Site,
+    for_: str = "2h",
+    every: str = "",
+    changes: bool = False,
+    json: bool = False,
+    install: bool = False,
+    uninstall: bool = False,
+    status: bool = False,
+) -> None:
+    """Watch the site after a deploy, and write what is found into the ledger.
+
+    Health, pages, error lines, restarts, disk, memory, certificate; exit code 1 where something
+    was found. Ctrl-C ends it with its summary. Takes no lock, and changes nothing but the ledger;
+    --install adds a folder beside it and a timer. Next: status, rollback.
+    """
+    if install + uninstall + status > 1:
+        raise BadSettings("monitor: allowed: one of --install, --uninstall and --status")
+    if json and (install or uninstall):
+        raise BadSettings("monitor: --json is for a watch, or with --status")
+    length = duration("--for", for_)
+    between = duration("--every", every) if every else 0
+    if install:
+        monitor_timer.install(site)
+    elif uninstall:
+        monitor_timer.uninstall(site)
+    elif status:
+        monitor_timer.status(site, as_document=json)
+    else:
+        monitor_operation.monitor(site, length, between, only_changes=changes, as_document=json)
+
+
 def _data(value: str) -> str | None:
     if value not in ("", "auto", "now", "after-switch"):
         raise BadSettings(f"--data is {value!r}; allowed: auto, now, after-switch")
@@ -546,6 +594,7 @@ ns = Collection(
     migration,
     notify,
     report,
+    monitor,
 )
 ns.add_collection(Collection("lock", lock_status, lock_release))
 

@@ -6,6 +6,7 @@ what `hosts` has for the server that was chosen, and `--set migration.data=now` 
 work the same under `fab` and `invoke`.
 
 Text is of one of the kinds in settings_types.py; what settings must be together, settings_rules.py.
+What the checks expect, their test user and the monitor: settings_checks.py.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from .errors import BadSettings
+from .settings_checks import CHECK_GROUPS as CHECK_GROUPS
+from .settings_checks import Expect, Monitor, SignIn
+from .settings_checks import Validation as Validation
 from .settings_file import Origins, dotted, read_value
 from .settings_hooks import VARIABLES, Hook
 from .settings_look import Look
@@ -38,7 +42,6 @@ from .settings_types import (
     ImageOrNothing,
     InnerPath,
     InnerPathOrNothing,
-    Kind,
     Name,
     Network,
     Port,
@@ -316,39 +319,6 @@ class Migration(Model):
     batch_size: int = Field(2_000, ge=1, le=1_000_000, description="rows in a batch")
 
 
-# The headings of the validation, as in its report.
-CHECK_GROUPS = (
-    "Containers",
-    "Database",
-    "Application endpoints",
-    "Performance",
-    "Security",
-    "Authentication",
-    "Static assets",
-    "Logs",
-    "Server",
-)
-CheckName = Annotated[
-    str,
-    Kind(
-        f"a group or `group: check`; groups: {', '.join(CHECK_GROUPS)}",
-        check=lambda entry: entry.partition(":")[0] in CHECK_GROUPS,
-    ),
-]
-
-
-class Validation(Model):
-    """Which checks of the validation take a deploy back; pages have `critical` of their own.
-
-    An entry is a group (`Static assets`) or one check of it (`Security: days left`).
-    """
-
-    critical: tuple[CheckName, ...] = Field(
-        (), description="these too, beside those that do already"
-    )
-    only_warn: tuple[CheckName, ...] = Field((), description="these never; they only warn")
-
-
 class Limits(Model):
     """What is still acceptable."""
 
@@ -415,6 +385,9 @@ class Settings(Model):
     database: Database = Database()
     migration: Migration = Migration()
     validation: Validation = Validation()
+    expect: Expect = Expect()
+    sign_in: SignIn = SignIn()
+    monitor: Monitor = Monitor()
     limits: Limits = Limits()
     deploy: Deploy = Deploy()
     meter: Meter = Meter()

@@ -33,6 +33,11 @@ def inspect(*names: str) -> list[str]:
     return ["docker", "inspect", "--type", "container", *names]
 
 
+def started(*names: str) -> list[str]:
+    """`id time` of each container: when it was started last, as ISO 8601."""
+    return ["docker", "inspect", "--format", "{{.Id}} {{.State.StartedAt}}", *names]
+
+
 def inspect_image(*names: str) -> list[str]:
     """Everything the engine knows of these images, as a JSON list."""
     return ["docker", "inspect", "--type", "image", *names]

@@ -93,6 +93,8 @@ def add_pages(facts: Facts, place: Place, found: Found) -> None:
     login = facts["app.login_path"]
     pages = {"/": [_status(root) or 200]} if _status(root) < 400 else {}
     pages |= {path: [200] for path in (health, login) if path and path not in pages}
+    if "/" not in pages:
+        facts.add("expect.page", next(iter(pages)), f"/ answers {_status(root)}")
     value = {path: {"status": statuses} for path, statuses in pages.items()}
     origin = "a visitor who is not signed in; add yours"
     facts.add("public.pages", value, origin if root else _NOT_ASKED)

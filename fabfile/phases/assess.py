@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..errors import DeployError
+from ..probes.account import account, check_account
 from ..probes.http import Visitor, healthy
 from ..probes.pages import check_pages
 from ..probes.timing import measure
 from ..probes.tls import certificate
+from ..probes.use import by_role, read_use
 from ..report.checks import Check, render
+from ..report.words import size
 from ..server.backups import Backup
 from ..server.machine import read_machine
 from ..server.people import People
@@ -45,6 +48,8 @@ class Assess(Phase):
 
     def __init__(self, site: Site) -> None:
         super().__init__(site)
+
+        self.user = account(self.settings.sign_in)
         self.logs: list[str] = []
         self.unhealthy = 0
 
@@ -56,8 +61,9 @@ class Assess(Phase):
             Step("database: reachable, users, roles", self.database, trigger=UNREACHABLE),
             Step("certificate", self.certificate),
             Step("health and main page over HTTPS", self.pages),
+            *([Step("sign-in of the test user", self.sign_in)] if self.user else []),
             Step("nginx: its configuration can be switched", self.nginx),
-            Step("baseline of response times", self.baseline),
+            Step("baseline of response times and memory", self.baseline),
             Step("verified backup", self.back_up, trigger=NO_BACKUP),
             Step("assessment report", self.report),
         )
@@ -152,6 +158,24 @@ class Assess(Phase):
         self._note("application", "health", not problem, "healthy", problem or "healthy")
         self.checks += check_pages(visitor, self.settings)
 
+    def sign_in(self) -> None:
+        """A password that is wrong already would later be taken for the new release's fault.
+
+        :raises DeployError: the test user cannot sign in now.
+        """
+        visitor = Visitor(self.settings.public, user_agent="deploy-assess")
+        checks = check_account(visitor, self.settings, self.user)
+        failed = [check for check in checks if check.verdict == "fail"]
+        if failed:
+            raise DeployError(
+                f"the test user {self.settings.sign_in.email} cannot sign in to what is live now",
+                evidence="\n".join(check.line for check in failed),
+                state="nothing was touched",
+                next_command="mend sign_in in the settings; or without the test user: "
+                "--set sign_in.email=",
+            )
+        self.console.detail(checks[0].found)
+
     def nginx(self) -> None:
         """:raises DeployError: the configuration is not one that can be switched."""
         self.site.nginx.refuse_unswitchable()
@@ -167,11 +191,15 @@ class Assess(Phase):
 
     def baseline(self) -> None:
         visitor = Visitor(self.settings.public, user_agent="deploy-baseline")
-        paths = [self.settings.app.health_path, "/"]
+        paths = [self.settings.app.health_path, self.settings.expect.page]
         samples = max(self.settings.limits.minimum_samples, 20)
         self.site.baseline = timing = measure(visitor, paths, samples)
-        self.site.log("baseline", timing=timing.to_json())
+        roles = self.site.containers.by_role(self.site.live.read().container)
+        running = [c.name for c in roles.values() if c.running]
+        memory = by_role(read_use(self.server, running), roles)
+        self.site.log("baseline", timing=timing.to_json(), memory=memory)
         self.console.detail(f"p50 {timing.p50 * 1000:.0f} ms, p95 {timing.p95 * 1000:.0f} ms")
+        self.console.detail(", ".join(f"{role} {size(amount)}" for role, amount in memory.items()))
 
     def back_up(self) -> None:
         self.backup = self.site.backups.create("assessment", self.site.release, files=True)

@@ -13,6 +13,7 @@ from ..errors import (
     TakenBack,
     ValidationFailed,
 )
+from ..probes.account import account
 from ..server.ledger import CutOff
 from ..server.live import Live
 from ..server.migration_summary import summary
@@ -45,6 +46,7 @@ def deploy(site: Site, data: str | None = None, *, resume: bool = False) -> None
         site.release = _resumable(site).release
     blue_green = BlueGreen(site, resume=resume)
     blue_green.source.check()
+    account(site.settings.sign_in)
     migration = Migrate(site, data, resume=resume)
     with site.locked("deploy"), measured(site):
         site.hooks.around("deploy", "before")
@@ -101,6 +103,7 @@ def validate(site: Site) -> None:
 
     :raises TakenBack: it did.
     """
+    account(site.settings.sign_in)  # refused before anything is contacted
     with site.locked(Validate.name, changes=False), recorded(site, alone=False):
         try:
             Validate(site, site.baseline or site.ledger.last_baseline()).run()

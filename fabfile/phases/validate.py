@@ -6,13 +6,17 @@ import contextlib
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 
+from ..commands import docker
 from ..errors import DeployError, Interrupted, ServerUnreachable, ValidationFailed
-from ..probes import assets, metrics, pages, resources, security, signin, users
+from ..probes import account, assets, metrics, pages, resources, security, signin, users
 from ..probes.http import Visitor, healthy
 from ..probes.timing import Timing, Verdict, judge, measure_patiently
+from ..probes.use import baseline as memory_baseline
+from ..probes.use import by_role, check_growth, read_use
 from ..report.checks import Check, render, show
 from ..server.containers import Container
 from ..server.forwarding import ForwardingRefused
+from ..server.ledger import Entry
 from ..server.live import Live
 from ..server.machine import read_machine
 from ..server.migration_log import standing
@@ -55,17 +59,19 @@ class Validate(Phase):
         super().__init__(site)
         self.baseline = baseline
         self.visitor = Visitor(self.settings.public, user_agent="deploy-validate")
+        self.user = account.account(self.settings.sign_in)
         self._way = contextlib.ExitStack()
 
     def steps(self) -> Sequence[Step]:
+        expect = self.settings.expect
         looks: tuple[tuple[str, Callable[[], list[Check]]], ...] = (
             (resources.CONTAINERS, self.containers),
             (users.GROUP, self.database),
             (pages.GROUP, self.endpoints),
             (PERFORMANCE, self.performance),
-            (security.GROUP, lambda: security.check_security(self.visitor)),
-            (signin.GROUP, lambda: signin.check_sign_in(self.visitor, self.settings)),
-            (assets.GROUP, lambda: assets.check_assets(self.visitor)),
+            (security.GROUP, lambda: security.check_security(self.visitor, expect)),
+            (signin.GROUP, self.authentication),
+            (assets.GROUP, lambda: assets.check_assets(self.visitor, expect)),
             (resources.LOGS, self.logs),
             (resources.SERVER, self.machine),
         )
@@ -100,15 +106,23 @@ class Validate(Phase):
         self.console.warn("no answer on this machine's network; asking from the server's side")
 
     def containers(self) -> list[Check]:
-        live = self._live.container
-        compose = self.settings.compose
-        needed = [live, *map(self.site.containers.service, (compose.nginx, compose.database))]
-        known = {container.id for container in needed}
+        limits = self.settings.limits
+        roles = self.site.containers.by_role(self._live.container)
+        needed = list(roles.values())
+        known = [container.id for container in needed if container.id]
         others = [c for c in self.site.containers.all() if c.id not in known]
-        running = [c for c in needed if c.running]
+        started = self.server.run(docker.started(*known), check=False).lines
+        use = read_use(self.server, [c.name for c in needed if c.running])
+        before = memory_baseline(self._entries)
         return [
-            *resources.check_containers(needed, others),
-            *resources.check_use(self.server, running, self.settings.limits),
+            *resources.check_containers(
+                needed,
+                others,
+                started=dict(line.split(" ", 1) for line in started),
+                switched=self._switched,
+            ),
+            *resources.judge_use(self.server, use, limits),
+            *check_growth(by_role(use, roles), before, roles, self.settings.expect.memory_times),
         ]
 
     def database(self) -> list[Check]:
@@ -124,12 +138,19 @@ class Validate(Phase):
         return checks
 
     def endpoints(self) -> list[Check]:
-        app = self.settings.app
-        main, health = (pages.patiently(self.visitor, path) for path in ("/", app.health_path))
+        app, path = self.settings.app, self.settings.expect.page
+        main, health = (pages.patiently(self.visitor, one) for one in (path, app.health_path))
+        statuses = pages.allowed(self.settings.public, path)
         problem = healthy(health, app)
         of = partial(Check.of, pages.GROUP)
         return [
-            of("main page", main.status == 200, "200", main.found, critical=not main.limited),
+            of(
+                "main page",
+                main.status in statuses,
+                " or ".join(map(str, statuses)),
+                main.found,
+                critical=not main.limited,
+            ),
             of(
                 "health body",
                 not problem,
@@ -142,7 +163,7 @@ class Validate(Phase):
 
     def performance(self) -> list[Check]:
         limits = self.settings.limits
-        paths = [self.settings.app.health_path, "/"]  # the baseline's
+        paths = [self.settings.app.health_path, self.settings.expect.page]  # the baseline's
         timing, compared = measure_patiently(self.visitor, paths, self.baseline, limits)
         alone = judge(None, timing, limits)
         limit, times = f"p95 under {limits.response_seconds:g} s", limits.slower_than_baseline
@@ -158,16 +179,24 @@ class Validate(Phase):
             )
         return checks
 
+    def authentication(self) -> list[Check]:
+        if self.user is None:
+            self.console.detail("nobody signs in: no test user is set (sign_in.email)")
+        # Of its own: the other checks are those of a visitor who is not signed in.
+        visitor = Visitor(self.visitor.public, user_agent="deploy-validate")
+        return [
+            *signin.check_sign_in(self.visitor, self.settings),
+            *account.check_account(visitor, self.settings, self.user),
+        ]
+
     def logs(self) -> list[Check]:
-        entries = self.site.ledger.entries()
-        switched = [entry.time for entry in entries if entry.event == "switched"]
-        since = switched[-1] if switched else SINCE_UNKNOWN
+        since = self._switched or SINCE_UNKNOWN
         looked_at: tuple[tuple[Container, str], ...] = (
             (self.site.nginx.container, resources.NGINX_ERRORS),
             (self._live.container, resources.APP_ERRORS),
         )
         return [
-            resources.check_log(self.server, container, since, pattern)
+            resources.check_log(self.server, container, since, pattern, self.settings.expect)
             for container, pattern in looked_at
         ]
 
@@ -237,6 +266,15 @@ class Validate(Phase):
     @cached_property
     def _live(self) -> Live:
         return self.site.live.read()
+
+    @cached_property
+    def _entries(self) -> list[Entry]:
+        return self.site.ledger.entries()
+
+    @property
+    def _switched(self) -> str:
+        """When visitors came to what is live; empty where the ledger knows no switch."""
+        return next((e.time for e in reversed(self._entries) if e.event == "switched"), "")
 
     def _promise(self, migration: RoleMigration) -> users.Promise:
         entries = migration.entries()

@@ -28,6 +28,7 @@ class Answer:
     :param started: when it was sent, seconds since 1970.
     :param resent: the kept-alive connection was closed under the request before any byte of an
         answer, and it was sent once more on a new one.
+    :param set_cookie: its Set-Cookie headers, one by one; they hold secrets.
     """
 
     path: str
@@ -38,6 +39,7 @@ class Answer:
     error: str = ""
     started: float = 0.0
     resent: bool = False
+    set_cookie: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def ok(self) -> bool:

@@ -1,47 +1,62 @@
-"""Static assets: those of the settings, and those that the main page needs."""
+"""Static assets: those of the settings, and those that the page needs."""
 
 from __future__ import annotations
 
 import re
 
 from ..report.checks import Check
-from .http import Answer, Visitor
+from ..report.words import size
+from ..settings_checks import Expect
+from .http import BODY_LIMIT, Answer, Visitor
+from .page_parts import PageParts
 from .pages import patiently
 
 GROUP = "Static assets"
-LINKED = re.compile(r'(?:src|href)="(/[^/"][^"]*\.(?:css|js|png|jpg|svg|ico|webp|woff2?))(?:\?|")')
 LINKED_LIMIT = 10
 CACHING = ("Cache-Control", "ETag", "Last-Modified", "Expires")
+_AGE = re.compile(r"(?:^|[\s,])(?:s-)?max-age\s*=\s*\"?(\d+)", re.IGNORECASE)
 
 
-def check_assets(visitor: Visitor) -> list[Check]:
+def check_assets(visitor: Visitor, expect: Expect | None = None) -> list[Check]:
     """Each asset answers with something in it, and says how long it may be kept.
 
-    What the main page links to is checked as well: a page of one release whose files are
-    another's is the usual fault of a switch.
+    What the page links to is checked as well: a page of one release whose files are another's is
+    the usual fault of a switch.
     """
-    page = patiently(visitor, "/").body
-    linked = list(dict.fromkeys(LINKED.findall(page)))[:LINKED_LIMIT]
+    expect = expect or Expect()
+    page = patiently(visitor, expect.page)
+    linked = PageParts(f"{visitor.public.url}{expect.page}", page.body).assets[:LINKED_LIMIT]
     checks = []
     for path in dict.fromkeys([*visitor.public.static_paths, *linked]):
         answer = patiently(visitor, path)
         good = answer.status == 200 and bool(answer.body)
-        found = f"{answer.found}{'' if answer.body or not answer.status else ', empty'}"
         checks.append(
-            Check.of(GROUP, path, good, "200 with a body", found, critical=False),
+            Check.of(GROUP, path, good, "200 with a body", _found(answer), critical=False)
         )
         if good:
-            checks.append(_caching(path, answer))
+            checks.append(_caching(path, answer, expect.asset_seconds))
     return checks
 
 
-def _caching(path: str, answer: Answer) -> Check:
+def _found(answer: Answer) -> str:
+    if not answer.status:
+        return answer.found
+    length = answer.headers.get("Content-Length", "")
+    read = len(answer.body.encode())
+    least = "at least " if read >= BODY_LIMIT and not length else ""
+    kind = answer.headers.get("Content-Type", "of no type").partition(";")[0]
+    amount = size(int(length) if length.isdecimal() else read) if answer.body else "empty"
+    return f"{answer.found}, {least}{amount}, {kind}"
+
+
+def _caching(path: str, answer: Answer, seconds: int) -> Check:
     found = [f"{name}: {answer.headers[name]}" for name in CACHING if name in answer.headers]
-    return Check.of(
-        GROUP,
-        f"{path} caching",
-        bool(found),
-        f"one of {', '.join(CACHING)}",
-        found[0] if found else "none",
-        critical=False,
-    )
+    wanted = f"one of {', '.join(CACHING)}"
+    if seconds:
+        wanted = f"Cache-Control: max-age={seconds} or more"
+    control = answer.headers.get("Cache-Control", "").lower()
+    age = _AGE.search(control)
+    kept = int(age.group(1)) if age else 0
+    good = "no-store" not in control and (kept >= seconds if seconds else bool(found))
+    words = ", ".join(found) or "none"
+    return Check.of(GROUP, f"{path} caching", good, wanted, words, critical=False)

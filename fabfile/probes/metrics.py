@@ -26,6 +26,7 @@ class Metric:
 DATABASE = "Database Migration Success"
 APPLICATION = "Application Deployment Success"
 SYSTEM = "System Performance Success"
+FLOWS = ("login page", "sign-in", "signed in", "protected")
 METRICS = (
     Metric(DATABASE, "", "Database", ("old role",)),
     Metric(DATABASE, "", "Database", ("new role",)),
@@ -34,7 +35,7 @@ METRICS = (
     Metric(DATABASE, "No data loss", "Database", ("no user lost",)),
     Metric(APPLICATION, "Main site HTTP 200", "Application endpoints", ("main page",)),
     Metric(APPLICATION, "Health endpoint healthy", "Application endpoints", ("health body",)),
-    Metric(APPLICATION, "Authentication flows working", "Authentication"),
+    Metric(APPLICATION, "Authentication flows working", "Authentication", FLOWS),
     Metric(APPLICATION, "Universal dashboard accessible", "Authentication", ("protected /dash",)),
     Metric(APPLICATION, "Admin panel functional", "Authentication", ("protected /admin",)),
     Metric(SYSTEM, "Response times within the limits", "Performance"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import interrupts
 from ..report.checks import Check
-from ..settings import Page, Settings
+from ..settings import Page, Public, Settings
 from .http import Answer, Visitor
 
 GROUP = "Application endpoints"
@@ -25,10 +25,16 @@ def check_pages(visitor: Visitor, settings: Settings) -> list[Check]:
     ]
 
 
+def allowed(public: Public, path: str) -> tuple[int, ...]:
+    """The statuses that a page may answer: those of the settings, else 200."""
+    page = public.pages.get(path)
+    return page.status if page else (200,)
+
+
 def check_page(path: str, page: Page, answer: Answer) -> Check:
     """Judge one page's answer by its settings."""
-    allowed = " or ".join(str(status) for status in page.status)
-    expected = allowed + (f" with {page.contains!r}" if page.contains else "")
+    statuses = " or ".join(str(status) for status in page.status)
+    expected = statuses + (f" with {page.contains!r}" if page.contains else "")
     if answer.limited and answer.status not in page.status:
         return Check.of(GROUP, path, False, expected, answer.found, critical=False)
     good, found = answer.status in page.status, answer.found

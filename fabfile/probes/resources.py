@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from ..commands import docker
 from ..report.checks import Check
 from ..server.connection import Server
 from ..server.containers import Container
 from ..server.machine import Machine
 from ..settings import Limits
+from ..settings_checks import Expect
+from .use import Use, read_use
 
 CONTAINERS = "Containers"
 SERVER = "Server"
@@ -21,57 +21,78 @@ GIGABYTE = 1024**3
 NGINX_ERRORS = r"\[(error|crit|alert|emerg)\]"
 APP_ERRORS = r"(^|[^[:alnum:]])(error|exception|fatal|panic|unhandled|traceback)([^[:alnum:]]|$)"
 
-# $1 container, $2 since, $3 pattern. Only a number travels: log lines may hold secrets. What
-# the rate limiter turned away is logged as an error too, and is none.
+# What the rate limiter turned away is logged as an error too, and is none.
+HARMLESS = ("limiting requests",)
+# $1 container, $2 since, $3 errors, $4 harmless. Only two numbers travel: log lines may hold
+# secrets.
 _COUNT_ERRORS = r"""
 docker inspect --type container "$1" >/dev/null || exit 1
-docker logs --since "$2" "$1" 2>&1 | grep -v 'limiting requests' | grep -Eic -- "$3" || true
+docker logs --since "$2" "$1" 2>&1 | wc -l
+docker logs --since "$2" "$1" 2>&1 | grep -Ev -- "$4" | grep -Eic -- "$3" || true
 """
 
 
-def check_containers(needed: Sequence[Container], others: Sequence[Container]) -> list[Check]:
-    """State and health.
+def check_containers(
+    needed: Sequence[Container],
+    others: Sequence[Container],
+    *,
+    started: Mapping[str, str] | None = None,
+    switched: str = "",
+) -> list[Check]:
+    """State, health and restarts.
 
     :param needed: those that the site cannot do without: live app, nginx, database.
     :param others: the project's other containers; one that runs unhealthy warns.
+    :param started: when each was started, by id, as ISO 8601.
+    :param switched: when visitors came to what is live; empty: not known, and every restart
+        counts.
     """
     checks = []
     for container in needed:
         checks.append(_state(container, critical=True))
-        restarts = f"{container.restarts}" + (", out of memory" * container.out_of_memory)
-        good = not container.restarts and not container.out_of_memory
-        name = f"{container.name} restarts"
-        checks.append(Check.of(CONTAINERS, name, good, "0", restarts, critical=False))
+        checks.append(_restarts(container, (started or {}).get(container.id, ""), switched))
     return checks + [_state(c, critical=False) for c in others if c.running]
 
 
+def _restarts(container: Container, started: str, switched: str) -> Check:
+    """Whether it was started anew since the switch; by hand too, which the engine's count omits."""
+    in_all = f"{container.restarts} in all"
+    if started and switched:
+        good = started[:19] <= switched[:19]
+        found = f"none since {switched}" if good else f"started again at {started[:19]}Z"
+        found, wanted = f"{found} ({in_all})", "none since the switch"
+    else:
+        good, found, wanted = not container.restarts, in_all, "0 in all"
+    found += ", out of memory" * container.out_of_memory
+    good = good and not container.out_of_memory
+    name = f"{container.name} restarts"
+    return Check.of(CONTAINERS, name, good, wanted, found, critical=False)
+
+
 def check_use(server: Server, running: Sequence[Container], limits: Limits) -> list[Check]:
-    """Memory against each container's limit (or the server's), and processor time.
+    """One reading of these containers, judged.
 
     :raises CommandFailed: the engine gives no figures.
     """
-    if not running:
-        return []
-    processors = int(server.run(["nproc"]).text)
-    lines = server.run(docker.stats(*(container.name for container in running))).lines
+    return judge_use(server, read_use(server, [one.name for one in running]), limits)
+
+
+def judge_use(server: Server, use: Sequence[Use], limits: Limits) -> list[Check]:
+    """Memory against each container's limit (or the server's), and processor time."""
+    processors = int(server.run(["nproc"]).text) if use else 1
     checks = []
-    for line in lines:
-        reading = json.loads(line)
-        memory, busy = _percent(reading["MemPerc"]), _percent(reading["CPUPerc"]) / processors
-        checks.append(
-            Check.of(
-                CONTAINERS,
-                f"{reading['Name']}{MEMORY}",
-                memory < limits.memory_percent,
-                f"under {limits.memory_percent} %",
-                f"{memory:.1f} % ({reading['MemUsage']})",
-                critical=False,
-            )
-        )
-        name, found = f"{reading['Name']} CPU", f"{busy:.0f} % of {processors}"
-        good = busy < BUSY_PERCENT
-        wanted = f"under {BUSY_PERCENT} %"
+    for one in use:
+        wanted = f"under {limits.memory_percent} %"
+        found = f"{one.memory_percent:.1f} % ({one.words})"
+        good = one.memory_percent < limits.memory_percent
+        name = f"{one.name}{MEMORY}"
         checks.append(Check.of(CONTAINERS, name, good, wanted, found, critical=False))
+        busy = one.processor_percent / processors
+        name, found = f"{one.name} CPU", f"{busy:.0f} % of {processors}"
+        wanted = f"under {BUSY_PERCENT} %"
+        checks.append(
+            Check.of(CONTAINERS, name, busy < BUSY_PERCENT, wanted, found, critical=False)
+        )
     return checks
 
 
@@ -94,16 +115,29 @@ def check_machine(machine: Machine, limits: Limits) -> list[Check]:
     return [*disks, Check.of(SERVER, "memory", good, wanted, f"{used:.0f} %", critical=False)]
 
 
-def check_log(server: Server, container: Container, since: str, pattern: str) -> Check:
+def check_log(
+    server: Server,
+    container: Container,
+    since: str,
+    pattern: str,
+    expect: Expect | None = None,
+) -> Check:
     """Error lines in a container's log.
 
     :param since: a time stamp or an age, as `docker logs --since` takes it.
+    :param pattern: what an error line is, an extended regular expression.
     :raises CommandFailed: there is no such container.
     """
-    found = int(server.shell(_COUNT_ERRORS, container.name, since, pattern).text or 0)
-    words = f"{found}" + (f"; docker logs --since {since} {container.name}" if found else "")
+    expect = expect or Expect()
+    harmless = "|".join(f"({one})" for one in (*HARMLESS, *expect.harmless_lines))
+    counts = server.shell(_COUNT_ERRORS, container.name, since, pattern, harmless)
+    lines, errors = map(int, counts.text.split())
+    good, most = errors <= expect.error_lines, expect.error_lines
+    words = f"{errors} of {lines:,} lines since {since}"
+    words += "" if good else f"; docker logs --since {since} {container.name}"
     name = f"{container.name} error lines"
-    return Check.of(LOGS, name, not found, "0", words, critical=False)
+    wanted = f"at most {most}" if most else "0"
+    return Check.of(LOGS, name, good, wanted, words, critical=False)
 
 
 def _state(container: Container, *, critical: bool) -> Check:
@@ -113,11 +147,3 @@ def _state(container: Container, *, critical: bool) -> Check:
     )
     wanted = "running and healthy"
     return Check.of(CONTAINERS, container.name, good, wanted, found, critical=critical)
-
-
-def _percent(text: str) -> float:
-    """`1.23%`; `--` where the engine cannot tell."""
-    try:
-        return float(text.rstrip("%"))
-    except ValueError:
-        return 0.0

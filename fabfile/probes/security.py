@@ -2,53 +2,72 @@
 
 from __future__ import annotations
 
+from urllib.parse import urljoin, urlsplit
+
 from ..report.checks import Check
 from ..settings import Public
-from .http import Visitor
-from .pages import patiently
-from .tls import NoHandshake, certificate, supports
+from ..settings_checks import Expect
+from .headers import fits, rule_of
+from .http import Answer, Visitor
+from .pages import allowed, patiently
+from .tls import VERSIONS, NoHandshake, certificate, chain_problem, supports
 
 GROUP = "Security"
 REDIRECTS = (301, 302, 307, 308)
-FORBIDDEN = ("TLSv1", "TLSv1.1")
-WANTED = ("TLSv1.2", "TLSv1.3")
+CURRENT = ("TLSv1.2", "TLSv1.3")
+ONLY_WITH_TLS = "strict-transport-security"  # browsers ignore it over plain HTTP
 
 
-def check_security(visitor: Visitor) -> list[Check]:
+def check_security(visitor: Visitor, expect: Expect | None = None) -> list[Check]:
     """All of it, for the visitor's site; a site without TLS has its headers alone."""
-    if visitor.public.scheme == "http":
-        return check_headers(visitor)
+    expect = expect or Expect()
+    public = visitor.public
+    if public.scheme == "http":
+        return check_headers(visitor, expect)
     try:
-        encrypted = [*check_certificate(visitor.public), *check_versions(visitor.public)]
+        encrypted = [*check_certificate(public), *check_versions(public, expect)]
     except NoHandshake as error:
         encrypted = [Check.of(GROUP, "HTTPS", False, "an answer", str(error), critical=True)]
-    return [*check_headers(visitor), check_redirect(visitor), *encrypted]
+    redirect = [check_redirect(visitor, expect)] if expect.redirect else []
+    return [*check_headers(visitor, expect), *redirect, *encrypted]
 
 
-def check_headers(visitor: Visitor) -> list[Check]:
-    """The headers that the settings name, on the main page."""
-    answer = patiently(visitor, "/")
-    return [
-        Check.of(
-            GROUP,
-            f"header {name}",
-            bool(answer.headers.get(name)),
-            "to be set",
-            answer.headers.get(name) or ("missing" if answer.status else answer.found),
-            critical=False,
-        )
-        for name in visitor.public.security_headers
-    ]
+def check_headers(visitor: Visitor, expect: Expect | None = None) -> list[Check]:
+    """The headers that the settings name, on the page: that they are set, and to what."""
+    expect = expect or Expect()
+    public, own = visitor.public, {name.lower(): v for name, v in expect.headers.items()}
+    names = {name.lower(): name for name in (*expect.headers, *public.security_headers)}
+    if public.scheme == "http":
+        names.pop(ONLY_WITH_TLS, None)
+    answer = patiently(visitor, expect.page) if names else Answer(expect.page, 0)
+    checks = []
+    for lower, name in names.items():
+        rule, value = rule_of(name, own.get(lower)), answer.headers.get(name, "")
+        good = bool(value) and fits(rule, value)
+        found = value or ("missing" if answer.status else answer.found)
+        checks.append(Check.of(GROUP, f"header {name}", good, rule.words, found, critical=False))
+    return checks
 
 
-def check_redirect(visitor: Visitor) -> Check:
-    """Plain HTTP leads to HTTPS. A page served in the clear is critical; a closed port warns."""
-    answer = visitor.ask("/", scheme="http")
-    location = answer.headers.get("Location", "")
-    good = answer.status in REDIRECTS and location.startswith("https://")
-    expected = "a redirect to https://"
+def check_redirect(visitor: Visitor, expect: Expect | None = None) -> Check:
+    """Plain HTTP leads to HTTPS, in one step, to a page that answers.
+
+    A page served in the clear is critical; a closed port warns.
+    """
+    path = (expect or Expect()).page
+    answer = visitor.ask(path, scheme="http")
+    target = urlsplit(urljoin(f"http://{visitor.public.domain}{path}", _location(answer)))
+    good, found = answer.status in REDIRECTS and target.scheme == "https", answer.found
+    if good and target.hostname == visitor.public.domain:
+        query = f"?{target.query}" if target.query else ""
+        reached = patiently(visitor, (target.path or "/") + query)
+        again = _location(reached) == _location(answer)
+        known = reached.ok or reached.limited or reached.status in allowed(visitor.public, path)
+        good = known and not again
+        found = f"{found}: {reached.found}"
     critical = 200 <= answer.status < 300
-    return Check.of(GROUP, "HTTP to HTTPS", good, expected, answer.found, critical=critical)
+    expected = "a redirect to a page over https:// that answers"
+    return Check.of(GROUP, "HTTP to HTTPS", good, expected, found, critical=critical)
 
 
 def check_certificate(public: Public) -> list[Check]:
@@ -56,7 +75,7 @@ def check_certificate(public: Public) -> list[Check]:
 
     :raises NoHandshake: nothing answers there.
     """
-    seen = certificate(public)
+    seen, broken = certificate(public), chain_problem(public)
     ends = f"{seen.days_left} days, until {seen.not_after:%Y-%m-%d}"
     return [
         Check.of(
@@ -69,6 +88,14 @@ def check_certificate(public: Public) -> list[Check]:
         ),
         Check.of(
             GROUP,
+            "certificate chain complete",
+            not broken,
+            "every certificate up to one that is trusted",
+            broken or f"{seen.issuer} and what is above it",
+            critical=False,  # the check above is, and says so of the same chain
+        ),
+        Check.of(
+            GROUP,
             "certificate days left",
             seen.days_left >= public.certificate_days,
             f"{public.certificate_days} or more",
@@ -78,23 +105,37 @@ def check_certificate(public: Public) -> list[Check]:
     ]
 
 
-def check_versions(public: Public) -> list[Check]:
-    """A current TLS version is offered, the outdated ones are not.
+def check_versions(public: Public, expect: Expect | None = None) -> list[Check]:
+    """A current TLS version is offered, and of all of them just those that are expected.
 
     :raises NoHandshake: nothing answers there.
     """
-    offered = [version for version in WANTED if supports(public, version)]
+    wanted = (expect or Expect()).tls
+    offered = [version for version in VERSIONS if supports(public, version)]
+    current = [version for version in CURRENT if version in offered]
     modern = Check.of(
         GROUP,
         "TLS 1.2 or later",
-        bool(offered),
-        "offered",
-        ", ".join(offered) or "not offered",
+        bool(current),
+        "accepted",
+        ", ".join(current) or "not accepted",
         critical=True,
     )
-    outdated = []
-    for version in FORBIDDEN:
-        offers = supports(public, version)
-        found = "offered" if offers else "refused"
-        outdated.append(Check.of(GROUP, version, not offers, "refused", found, critical=False))
-    return [modern, *outdated]
+    return [
+        modern,
+        *(
+            Check.of(
+                GROUP,
+                version,
+                (version in offered) == (version in wanted),
+                "accepted" if version in wanted else "refused",
+                "accepted" if version in offered else "refused",
+                critical=False,
+            )
+            for version in VERSIONS
+        ),
+    ]
+
+
+def _location(answer: Answer) -> str:
+    return answer.headers.get("Location", "")

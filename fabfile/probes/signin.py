@@ -6,10 +6,10 @@ from urllib.parse import urljoin, urlsplit
 
 from ..report.checks import Check
 from ..settings import Settings
+from .cookies import GROUP as GROUP
 from .http import Answer, Visitor
 from .pages import patiently
 
-GROUP = "Authentication"
 SIGN_IN_PREFIX = "/api/auth/"
 
 

@@ -53,3 +53,8 @@ def milliseconds(seconds: float) -> str:
     """`41 ms`; under ten with a decimal."""
     value = seconds * 1000
     return f"{value:.1f} ms" if value < 10 else f"{value:,.0f} ms"
+
+
+def counted(number: int, word: str) -> str:
+    """`1 round`, `2 rounds`, `1,204 rounds`."""
+    return f"{number:,} {word}{'s' * (number != 1)}"

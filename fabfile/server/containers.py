@@ -147,6 +147,18 @@ class Containers:
             )
         return min(found, key=lambda c: not c.running)
 
+    def by_role(self, live: Container) -> dict[str, Container]:
+        """What the site cannot do without: the live app, nginx, the database.
+
+        :raises DeployError: nginx or the database is not there.
+        """
+        compose = self.settings.compose
+        return {
+            "app": live,
+            "nginx": self.service(compose.nginx),
+            "database": self.service(compose.database),
+        }
+
     def named(self, name: str) -> Container | None:
         """The container with this name or id; None where there is none."""
         output = self.server.run(docker.inspect(name), check=False)

@@ -23,6 +23,7 @@ sync -d "$1" 2>/dev/null || sync
 """
 
 
+WATCHER = "monitor"  # the task whose entries stand between those of a run
 NEEDS_PERSON = "needs a person"  # the outcome of a run whose way back failed too
 
 
@@ -125,6 +126,8 @@ def cut_off_in(entries: Iterable[Entry]) -> CutOff | None:
     open_runs: dict[str, list[Entry]] = {}
     current: list[Entry] = []
     for entry in entries:
+        if entry.task == WATCHER:
+            continue  # beside every run, and part of none
         run = entry.detail.get("run", "")
         if entry.event == "started":
             current = open_runs.setdefault(run, []) if entry.detail.get("changes") else []

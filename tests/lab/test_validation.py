@@ -15,7 +15,8 @@ from fabfile.probes.witness import access_log
 from fabfile.report.checks import Check
 from fabfile.settings import CHECK_GROUPS
 from fabfile.site import Site
-from tests.programs import Done
+from tests.lab.conftest import HERE, SETTINGS_FILE, THERE
+from tests.programs import Done, program
 
 OnServer = Callable[..., "Done"]
 FAULT = "docker exec -u root 1001-stories-app sh -c 'echo {} >> /app/faults' && sleep 2"
@@ -81,6 +82,69 @@ def test_one_look_shows_everything_that_is_broken(site: Site, on_server: OnServe
     report = on_server(f"cat /tmp/deployment-validation-{site.release}.txt").stdout
     assert "❌ 1001-stories-db" in report
     assert containers(site) == before
+
+
+def with_user(site: Site) -> Site:
+    """The site with a test user of the lab, who is set."""
+    user = site.settings.sign_in.model_copy(update={"email": "mercy@example.org"})
+    settings = site.settings.model_copy(update={"sign_in": user})
+    return Site(settings, site.server, site.console)
+
+
+def test_a_test_user_signs_in_and_the_password_is_said_nowhere(
+    site: Site,
+    on_server: OnServer,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    password = "mercy-manages"
+    monkeypatch.setenv("SITE_TEST_PASSWORD", password)
+    phase = Validate(with_user(site))
+    phase.run()
+    found = {check.name: check for check in phase.checks}
+    assert found["sign-in of the test user"].verdict == "pass"
+    assert found["signed in /dashboard"].verdict == "pass"
+    cookie = found["cookie next-auth.session-token"]
+    assert (cookie.verdict, cookie.found) == ("pass", "Secure, HttpOnly, SameSite=Lax")
+
+    for name in ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3", "certificate chain complete"):
+        assert found[name].verdict == "pass", found[name]
+    assert found["header X-Content-Type-Options"].expected == "nosniff"
+    assert found["HTTP to HTTPS"].found.endswith(": 200")
+    assert found["/static/site.css caching"].found == "Cache-Control: public, max-age=3600"
+    assert re.fullmatch(r"200, .*B, text/css", found["/static/site.css"].found)
+    assert re.search(r"\d+ of [\d,]+ lines since", found["1001-stories-app error lines"].found)
+    assert found["1001-stories-nginx restarts"].found == "0 in all"
+
+    report = f"/tmp/deployment-validation-{phase.site.release}.txt"
+    everything = on_server(
+        f"cat {report} 1001-stories-deploy/ledger.jsonl; "
+        "docker logs 1001-stories-nginx 2>&1; docker logs 1001-stories-app 2>&1"
+    ).stdout
+    assert "sign-in of the test user: 302 to /dashboard" in everything
+    assert password not in everything + capsys.readouterr().out
+
+
+def test_a_test_user_who_cannot_sign_in_stops_a_deploy_before_anything_is_touched(
+    fresh: None, on_server: OnServer
+) -> None:
+    def assess(**environment: str) -> Done:
+        argv = ("fab", "-f", str(SETTINGS_FILE), "-H", HERE.host, "assess")
+        user = "--set=sign_in.email=mercy@example.org"
+        return program(*argv, user, environment={**THERE, **environment})
+
+    before = on_server("docker ps -q; ls").stdout
+    unset = assess()
+    assert unset.returncode == 2
+    assert "site.sign_in.password_variable is 'SITE_TEST_PASSWORD': it is not set" in unset.stderr
+    assert on_server("docker ps -q; ls").stdout == before  # nothing was contacted
+
+    wrong = assess(SITE_TEST_PASSWORD="not-hers")
+    assert wrong.returncode == 1
+    assert "the test user mercy@example.org cannot sign in to what is live now" in wrong.stderr
+    assert "sign-in of the test user: 401 in " in wrong.stderr
+    assert "not-hers" not in wrong.stdout + wrong.stderr
+    assert on_server("ls 1001-stories-backups 2>/dev/null; true").stdout == ""
 
 
 def test_where_only_our_own_network_fails_the_site_is_asked_from_its_server(site: Site) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
+from fabfile.discovery.app import add_pages
 from fabfile.discovery.facts import Facts
 from fabfile.discovery.nginx_files import domain, split_dump, targets, tree
 from fabfile.discovery.ports import listening, next_free
 from fabfile.discovery.roles import APP, DATABASE, NGINX, apps, candidates
 from fabfile.discovery.services import Service, in_container, in_document
 from fabfile.discovery.tables import Table, add_tables
+from fabfile.probes.answer import Answer
 
 
 def service(name: str, image: str = "", **more: object) -> Service:
@@ -171,3 +175,16 @@ def test_the_surest_source_comes_first() -> None:
     facts.add_all({"app": {"port": 1}, "name": "x"}, "given")
     facts.add("app.port", 2, "guessed")
     assert facts.nested() == {"app": {"port": 1}, "name": "x"}
+
+
+@pytest.mark.parametrize(("root", "page"), [(200, None), (302, None), (404, "/health")])
+def test_a_site_without_a_main_page_has_another_page_looked_at(root: int, page: str | None) -> None:
+    class Place:
+        def ask(self, app: Service, port: int, path: str) -> Answer:
+            return Answer(path, {"/": root, "/health": 200}.get(path, 404))
+
+    facts = Facts()
+    facts.add_all({"app": {"health_path": "/health", "port": 80}}, "here")
+    add_pages(facts, Place(), SimpleNamespace(app=service("app")))  # type: ignore[arg-type]
+    assert facts.get("expect.page") == page
+    assert ("/" in facts["public.pages"]) is (page is None)
