@@ -11,13 +11,13 @@ from pathlib import Path
 
 from ..errors import WrongSetting
 from ..report.checks import Check
+from ..report.words import milliseconds
 from ..settings import Settings
 from ..settings_checks import SignIn
 from .cookies import GROUP, check_cookies, cookies
 from .http import Answer, Visitor
 from .page_parts import PageParts
 from .pages import patiently
-from .timing import milliseconds
 
 SIGNED_IN = "sign-in of the test user"
 
