@@ -37,3 +37,13 @@ def seconds_between(earlier: str, later: str) -> float:
 def when(time: str) -> str:
     """`2026-11-23 08:06`: a time of the server's, in UTC, to the minute."""
     return time[:16].replace("T", " ")
+
+
+def clock(seconds: float) -> str:
+    """How long a step took: `8.1 s`, `1:05 min`, `1:02:03 h`."""
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(int(seconds + 0.5), 60)
+    if minutes < 60:
+        return f"{minutes}:{rest:02d} min"
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d} h"

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..commands import docker
 from ..errors import DeployError
+from ..report.masking import mask
 from ..settings import Settings
 from .connection import Server
 
@@ -173,6 +174,8 @@ def _parse(entry: dict[str, Any]) -> Container:
     health = state.get("Health") or {}
     log = health.get("Log") or []
     pairs = (pair.partition("=") for pair in config.get("Env") or [])
+    environment = {name: value for name, _, value in pairs}
+    mask.learn_environment(environment)
     return Container(
         id=entry["Id"],
         name=entry["Name"].lstrip("/"),
@@ -199,7 +202,7 @@ def _parse(entry: dict[str, Any]) -> Container:
         check=_health_check(config.get("Healthcheck")),
         stop_timeout=config.get("StopTimeout"),
         health_log=log[-1].get("Output", "").strip() if log else "",
-        environment={name: value for name, _, value in pairs},
+        environment=environment,
     )
 
 
