@@ -199,8 +199,8 @@ class Validate(Phase):
         linked = self.server.run(["ln", "-sfT", path, link], check=False).ok
         show(self.console, self.checks)
         for line in passed:
-            self.console.detail(line)
-        self.console.detail(f"report on the server: {link if linked else path}")
+            self.console.fact(line)
+        self.console.fact(f"report on the server: {link if linked else path}")
 
     def judge(self) -> None:
         """:raises ValidationFailed: a critical check failed; the caller takes the site back."""

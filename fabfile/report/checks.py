@@ -76,10 +76,10 @@ def show(console: Console, checks: Sequence[Check]) -> None:
         bad = [check for check in members if check.verdict != "pass"]
         worst: Verdict = "fail" if any(c.verdict == "fail" for c in bad) else "warn"
         mark = MARKS[worst if bad else "pass"]
-        console.line(f"      {mark} {group}: {len(members) - len(bad)} of {len(members)} passed")
+        console.fact(f"{mark} {group}: {len(members) - len(bad)} of {len(members)} passed")
         for check in bad:
-            console.line(f"         {check.line}", style="red" if check.verdict == "fail" else None)
-    console.line(f"      {count(checks)}")
+            console.fact(f"   {check.line}", style="red" if check.verdict == "fail" else None)
+    console.fact(count(checks))
 
 
 def count(checks: Sequence[Check]) -> str:

@@ -39,7 +39,7 @@ class _Step:
     title: str
     began: float
     folded: list[str] = field(default_factory=list)
-    facts: list[str] = field(default_factory=list)
+    facts: list[tuple[str, str | None]] = field(default_factory=list)
 
 
 class Console:
@@ -96,13 +96,13 @@ class Console:
         else:
             self._steps[-1].folded.append(text)
 
-    def fact(self, text: str) -> None:
+    def fact(self, text: str, style: str | None = None) -> None:
         """A line below the running step that stays: what a person has to know afterwards."""
         self.note(f"      {text}")
         if self.verbose or not self._steps:
-            self._print(f"      {text}")
+            self._print(f"      {text}", style)
         else:
-            self._steps[-1].facts.append(text)
+            self._steps[-1].facts.append((text, style))
 
     def warn(self, text: str) -> None:
         """A line that a person should read, though nothing stops for it."""
@@ -153,8 +153,8 @@ class Console:
             raise
         self._steps.pop()
         self._ended("✓", step, None)
-        for fact in step.facts:
-            self._print(f"      {fact}")
+        for fact, look in step.facts:
+            self._print(f"      {fact}", look)
 
     def _ended(self, mark: str, step: _Step, style: str | None) -> None:
         seconds = time.monotonic() - step.began
@@ -166,9 +166,10 @@ class Console:
         if isinstance(error, Interrupted):
             return
         evidence = error.evidence if isinstance(error, DeployError) else ""
-        details = [line for line in (*step.facts, *step.folded) if line.strip() not in evidence]
+        lines = [*(fact for fact, _ in step.facts), *step.folded]
+        details = [line for line in lines if line.strip() not in evidence]
         if (more := len(details) - UNFOLDED) > 0:
-            self._print(f"      … {more:,} lines before these: the log has them", "dim")
+            self._print(f"      … {more:,} lines before these{' are in the log' * bool(self.log)}")
         for line in details[-UNFOLDED:]:
             self._print(f"      {mask(line)}", "dim")
 

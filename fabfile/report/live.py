@@ -9,7 +9,6 @@ from typing import cast
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.spinner import Spinner
-from rich.table import Column
 from rich.text import Text
 
 from .words import clock, size
@@ -31,13 +30,14 @@ class Live(Progress):
         title: Callable[[], tuple[str, float]],
         gauge: Callable[[], str],
     ) -> None:
+        self._rich = rich
         self._title = title
         self._gauge = gauge
         self._spinner = Spinner("dots")
         super().__init__(
-            TextColumn("    "),
+            TextColumn(" " * 5),
             BarColumn(_BAR),
-            _Figures(table_column=Column(no_wrap=True, overflow="ellipsis")),
+            _Figures(rich),
             console=rich,
             transient=True,
             refresh_per_second=8,
@@ -45,9 +45,9 @@ class Live(Progress):
 
     def get_renderables(self) -> Iterable[RenderableType]:
         """The step's line, with the count beside it or below, and then the bars."""
-        width = self.console.width - 1
+        width = self._rich.width - 1
         title, began = self._title()
-        spinner = cast(Text, self._spinner.render(self.get_time()))  # without a text of its own
+        spinner = cast(Text, self._spinner.render(time.monotonic()))  # without a text of its own
         line = Text.assemble("  ", spinner, f" {step_line(title, time.monotonic() - began)}")
         gauge = self._gauge()
         beside = Text.assemble(line, "  ", (gauge, "dim"))
@@ -67,13 +67,19 @@ class Live(Progress):
 class _Figures(ProgressColumn):
     """`3 of 9  RUN pip install`, or `12.3 MB of 40.0 MB, 4.2 MB/s`."""
 
+    def __init__(self, rich: Console) -> None:
+        super().__init__()
+        self._rich = rich
+
     def render(self, task: Task) -> Text:
-        words = str(task.fields["words"])
         if task.fields["unit"] == "bytes":
-            return Text(transferred(int(task.completed), task.total, task.speed), style="dim")
-        if task.total is None:
-            return Text(words, style="dim")
-        return Text.assemble(f"{task.completed:.0f} of {task.total:.0f}  ", (words, "dim"))
+            text = Text(transferred(int(task.completed), task.total, task.speed))
+        elif task.total is None:
+            text = Text("")
+        else:
+            count = f"{task.completed:.0f} of {task.total:.0f}  "
+            text = Text.assemble(count, (str(task.fields["words"]), "dim"))
+        return _within(text, max(10, self._rich.width - _BAR - 8))
 
 
 def transferred(done: int, total: float | None, speed: float | None) -> str:

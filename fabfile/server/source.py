@@ -159,7 +159,8 @@ class Source:
         folder = self._copy
         commit = self.commit()
         if self.uncommitted():
-            self.say(f"uncommitted changes in {folder} stay behind: commit {commit[:10]} is sent")
+            words = f"uncommitted changes in {folder} stay behind: commit {commit[:10]} is sent"
+            self.server.console.warn(words)
         with tempfile.TemporaryDirectory() as temporary:
             archive = Path(temporary) / "source.tar.gz"
             _local(["git", "archive", "--format=tar.gz", f"--output={archive}", commit], cwd=folder)

@@ -63,7 +63,7 @@ class Entry:
         printed = output.stdout + output.stderr
         lines = [f"exit {output.exit_code} in {self._seconds}{fed}"]
         if self._private:
-            lines.append(f"| not kept, it may hold secrets: {size(len(printed))}")
+            lines.append(f"| {size(len(printed))}, not kept: it may hold secrets")
         elif not self._heard:
             lines += [f"| {line}" for line in printed[:MOST].splitlines()]
             if (more := len(printed) - MOST) > 0:
