@@ -60,6 +60,10 @@ class Console:
         self._live: Live | None = None
         self._steps: list[_Step] = []
 
+    def __deepcopy__(self, memo: object) -> Console:
+        """Fabric copies what a task is called with; a command has one console."""
+        return self
+
     @property
     def moves(self) -> bool:
         """Whether it shows what moves: a terminal that is not to be plain."""
