@@ -68,7 +68,7 @@ class Executor(fabric.Executor):  # type: ignore[misc]
                 return {}
         settings = next(iter(servers.values()))
         self._address = settings[0].ssh.host
-        with recorded(console, ours, settings[0].log, part):
+        with recorded(console, ours, settings[0], part):
             return self._run(tasks, calls, settings, part)
 
     def _run(

@@ -8,7 +8,7 @@ import os
 import shlex
 import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -19,13 +19,13 @@ from .report.console import Console
 from .report.masking import mask
 from .report.run_log import RunLog
 from .server.ledger import operator
-from .settings import Log
+from .settings import Settings
 from .several.part import Part
 
 
 @contextlib.contextmanager
 def recorded(
-    console: Console, calls: Sequence[Call], settings: Log, part: Part | None
+    console: Console, calls: Sequence[Call], settings: Settings, part: Part | None
 ) -> Iterator[None]:
     """Log a command's tasks, and say at the end in which file; a failure says it itself.
 
@@ -37,10 +37,11 @@ def recorded(
     if all(_only_looks(call) for call in calls):
         yield
         return
+    _learn(settings.model_dump())
     console.log = log = RunLog(
-        Path(settings.folder).expanduser(),
+        Path(settings.log.folder).expanduser(),
         _name(calls, part),
-        keep=settings.keep,
+        keep=settings.log.keep,
         mask=mask,
         complain=console.warn,
     )
@@ -57,6 +58,15 @@ def recorded(
         raise
     finally:
         log.close()
+
+
+def _learn(values: Mapping[str, object]) -> None:
+    """A setting may be a secret too: a test user's password, a webhook's address."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            _learn(value)
+        elif isinstance(value, str):
+            mask.learn_if_named_so(name, value)
 
 
 def _only_looks(call: Call) -> bool:

@@ -125,7 +125,7 @@ class Console:
         self.note("".join(traceback.format_exception(error)).rstrip())
 
     def _print(self, text: str, style: str | None = None) -> None:
-        for line in _wrapped(text, self.rich):
+        for line in _wrapped(mask(text), self.rich):
             self.rich.print(line, style=style, markup=False, soft_wrap=True)
 
     # -- phases and steps ----------------------------------------------------------------------
@@ -175,7 +175,7 @@ class Console:
         if (more := len(details) - UNFOLDED) > 0:
             self._print(f"      … {more:,} lines before these{' are in the log' * bool(self.log)}")
         for line in details[-UNFOLDED:]:
-            self._print(f"      {mask(line)}", "dim")
+            self._print(f"      {line}", "dim")
 
     # -- what moves ----------------------------------------------------------------------------
 

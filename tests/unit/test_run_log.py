@@ -186,13 +186,17 @@ def test_of_an_environment_only_what_may_be_a_secret_is_learned() -> None:
             "NODE_ENV": "production",
             "NEXTAUTH_URL": "https://example.org",
             "KEYBOARD": "german",
+            "DOMAIN": "1001stories.seedsofempowerment.org",
+            "SIGNING_KEY_FILE": "/srv/signing-key",
             "NEXTAUTH_SECRET": "first-secret",
             "DATABASE_URL": "postgresql://u:second%20one@db/x",
             "STRIPE": "sk_live_4eC39HqLyjWDarjtT1zdp7dc",
             "SESSION_SALT": "third-secret",
         }
     )
-    kept = "production https://example.org german"
+    kept = (
+        "production https://example.org german 1001stories.seedsofempowerment.org /srv/signing-key"
+    )
     assert one(kept) == kept
     for secret in (
         "first-secret",
