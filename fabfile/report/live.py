@@ -60,12 +60,12 @@ class Live(Progress):
             yield self.make_tasks_table(self.tasks)
 
     def bar(self, unit: str, total: int | None) -> TaskID:
-        """Begin a bar; `unit` is `bytes`, or what is counted."""
+        """Begin a bar; `unit` is `bytes`, or anything that has words of its own."""
         return self.add_task("", total=total, unit=unit, words="")
 
 
 class _Figures(ProgressColumn):
-    """`3 of 9  RUN pip install`, or `12.3 MB of 40.0 MB, 4.2 MB/s`."""
+    """`step 3 of 9  RUN pip install`, or `12.3 MB of 40.0 MB, 4.2 MB/s`."""
 
     def __init__(self, rich: Console) -> None:
         super().__init__()
@@ -74,11 +74,8 @@ class _Figures(ProgressColumn):
     def render(self, task: Task) -> Text:
         if task.fields["unit"] == "bytes":
             text = Text(transferred(int(task.completed), task.total, task.speed))
-        elif task.total is None:
-            text = Text("")
         else:
-            count = f"{task.completed:.0f} of {task.total:.0f}  "
-            text = Text.assemble(count, (str(task.fields["words"]), "dim"))
+            text = Text(str(task.fields["words"]))
         return _within(text, max(10, self._rich.width - _BAR - 8))
 
 

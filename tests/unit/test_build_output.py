@@ -46,14 +46,17 @@ def read(text: str) -> tuple[int, int, str]:
 @pytest.mark.parametrize(
     ("text", "come"),
     [
-        (LEGACY, (1, 3, "RUN make")),
-        (LEGACY + "Successfully built 0a1b\n", (3, 3, "RUN make")),
-        (BUILDKIT, (2, 5, "RUN npm ci")),
-        (BUILDKIT + "#6 DONE 4.2s\n#9 exporting to image\n", (3, 5, "exporting to image")),
-        (BUILDKIT + "#6 ERROR: process failed\n", (3, 5, "RUN npm ci")),
-        ("#7 [linux/amd64 app  2/14] COPY . .", (0, 14, "COPY . .")),
-        ("#5 [2/6] RUN a\n#5 [2/6] RUN a\n#5 DONE 1s\n#5 DONE 1s", (1, 6, "RUN a")),
-        (PULL, (2, 3, "layers")),
+        (LEGACY, (1, 3, "step 2 of 3  RUN make")),
+        (LEGACY + "Successfully built 0a1b\n", (3, 3, "step 3 of 3  RUN make")),
+        (BUILDKIT, (2, 5, "step 3 of 5  RUN npm ci")),
+        (
+            BUILDKIT + "#6 DONE 4.2s\n#9 exporting to image\n",
+            (3, 5, "step 4 of 5  exporting to image"),
+        ),
+        (BUILDKIT + "#6 ERROR: process failed\n", (3, 5, "step 4 of 5  RUN npm ci")),
+        ("#7 [linux/amd64 app  2/14] COPY . .", (0, 14, "step 1 of 14  COPY . .")),
+        ("#5 [2/6] RUN a\n#5 [2/6] RUN a\n#5 DONE 1s\n#5 DONE 1s", (1, 6, "step 2 of 6  RUN a")),
+        (PULL, (2, 3, "2 of 3 layers")),
         ("nothing of this kind", (0, 0, "")),
     ],
 )
