@@ -53,7 +53,7 @@ class Migrate(Phase):
             Step("back up before the migration", self.back_up, trigger=NO_BACKUP),
             Step("expand: add what is new beside the old", self.expand, trigger=ROLLED_BACK),
             Step(
-                "data: move the rows, or leave them for the switch",
+                "data: move the rows, or keep them for the switch",
                 self.move,
                 self.rows_back,
                 ROLLED_BACK,
@@ -135,7 +135,7 @@ class Migrate(Phase):
 
     def _defer(self, migration: Migration, why: str) -> None:
         migration.defer_data()
-        self.console.fact(f"{migration.name}: data deferred until after the switch{why}")
+        self.console.fact(f"{migration.name}: rows wait for the switch{why}")
 
     def rows_back(self) -> str:
         """Every row that this run moved."""

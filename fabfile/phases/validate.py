@@ -10,7 +10,7 @@ from ..errors import DeployError, Interrupted, ServerUnreachable, ValidationFail
 from ..probes import assets, metrics, pages, resources, security, signin, users
 from ..probes.http import Visitor, healthy
 from ..probes.timing import Timing, Verdict, judge, measure_patiently
-from ..report.checks import Check, render, show
+from ..report.checks import MARKS, Check, render, show
 from ..server.containers import Container
 from ..server.forwarding import ForwardingRefused
 from ..server.live import Live
@@ -74,7 +74,7 @@ class Validate(Phase):
             Step("which way the site can be asked", self.find_way),
             *(Step(group, partial(self._look, group, look)) for group, look in looks),
             Step("validation report", self.report),
-            Step("judgement", self.judge),
+            Step("judge what was found", self.judge),
         )
 
     def run(self) -> None:
@@ -199,7 +199,7 @@ class Validate(Phase):
         linked = self.server.run(["ln", "-sfT", path, link], check=False).ok
         show(self.console, self.checks)
         for line in passed:
-            self.console.fact(line)
+            self.console.fact(f"  {line}" if line.startswith(MARKS["pass"]) else line)
         self.console.fact(f"report on the server: {link if linked else path}")
 
     def judge(self) -> None:

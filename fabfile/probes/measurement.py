@@ -101,7 +101,7 @@ class Measurement:
         if len(self.by_release) > 1:
             lines.append(
                 "answered by: "
-                + ", ".join(f"{name} {count:,}" for name, count in self.by_release.items())
+                + ", ".join(f"{name} ({count:,})" for name, count in self.by_release.items())
             )
         more = self.failed - len(self.failures)
         return [

@@ -6,26 +6,20 @@ import contextlib
 import os
 import sys
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from rich.console import Console as RichConsole
 from rich.markup import escape
-from rich.measure import Measurement
-from rich.table import Table
-from rich.text import Text
 
 from .. import interrupts
 from ..errors import DeployError, Interrupted
 from .build_output import BuildProgress
+from .lines import Lines
 from .live import Live, step_line, transferred
-from .masking import mask
-from .run_log import RunLog
 from .words import clock
 
 UNFOLDED = 20  # lines below a step that failed; the log has all
-_MARKS = ("• ", "✅ ", "⚠️ ", "❌ ", "! ", "│ ", "✗ ")  # a line that is too long goes on behind them
 
 
 @dataclass
@@ -42,7 +36,7 @@ class _Step:
     facts: list[tuple[str, str | None]] = field(default_factory=list)
 
 
-class Console:
+class Console(Lines):
     """One line a step. A terminal also shows the running step with a moving clock.
 
     Whatever is said here is in the full log too, folded or not.
@@ -51,11 +45,8 @@ class Console:
     """
 
     def __init__(self, rich: RichConsole | None = None, *, verbose: bool = False) -> None:
-        plain = {"color_system": None} if os.environ.get("NO_COLOR") else {}
-        self.rich = rich or RichConsole(highlight=False, **plain)  # type: ignore[arg-type]
-        self.errors = RichConsole(stderr=True, highlight=False, **plain)  # type: ignore[arg-type]
+        super().__init__(rich)
         self.verbose = verbose
-        self.log: RunLog | None = None
         self.gauge: Callable[[], str] | None = None
         self._live: Live | None = None
         self._steps: list[_Step] = []
@@ -70,24 +61,7 @@ class Console:
         rich = self.rich
         return rich.is_terminal and not rich.is_dumb_terminal and not os.environ.get("NO_COLOR")
 
-    # -- lines ---------------------------------------------------------------------------------
-
-    def line(self, text: str = "", style: str | None = None) -> None:
-        """Print a line as it stands; no markup is read in it."""
-        self.note(text)
-        if text.lstrip().startswith(_MARKS):
-            self._print(text, style)
-        else:  # it may be a line of a file
-            self.rich.print(text, style=style, markup=False, soft_wrap=True)
-
-    def table(self, table: Table) -> None:
-        """Print a table as wide as it is: a pipe and a narrow terminal get its lines whole."""
-        options = self.rich.options.update(max_width=1000)
-        width = Measurement.get(self.rich, options, table).maximum
-        for line in self.rich.render_lines(table, options.update(width=width), pad=False):
-            text = Text.assemble(*((part.text, part.style or "") for part in line))
-            self.note(text.plain)
-            self.rich.print(text, soft_wrap=True)
+    # -- below a step --------------------------------------------------------------------------
 
     def detail(self, text: str) -> None:
         """A line below the running step, folded unless that fails."""
@@ -107,26 +81,6 @@ class Console:
             self._print(f"      {text}", style)
         else:
             self._steps[-1].facts.append((text, style))
-
-    def warn(self, text: str) -> None:
-        """A line that a person should read, though nothing stops for it."""
-        self.line(f"  ! {text}", style="yellow")
-
-    def note(self, text: str, *, begins: bool = False) -> None:
-        """A line for the full log alone.
-
-        :param begins: a run that is refused before the first of these has no log.
-        """
-        if self.log:
-            self.log.write(text, begins=begins)
-
-    def trace(self, error: BaseException) -> None:
-        """Where an error came from, for the full log alone."""
-        self.note("".join(traceback.format_exception(error)).rstrip())
-
-    def _print(self, text: str, style: str | None = None) -> None:
-        for line in _wrapped(mask(text), self.rich):
-            self.rich.print(line, style=style, markup=False, soft_wrap=True)
 
     # -- phases and steps ----------------------------------------------------------------------
 
@@ -245,37 +199,6 @@ class Console:
         speed = seen / seconds if seconds >= 0.1 else None
         self.detail(f"{title}: {transferred(seen, None, speed)} in {clock(seconds)}")
 
-    # -- the full log --------------------------------------------------------------------------
-
-    @property
-    def log_name(self) -> str:
-        """The file of the full log; empty where there is none."""
-        return str(self.log.path) if self.log and self.log.path else ""
-
-    # -- the end -------------------------------------------------------------------------------
-
-    def failure(self, error: DeployError) -> None:
-        """Reason, trigger, evidence, what was taken back, the site's state, the next command and
-        the log, on standard error."""
-        self._complain(f"\n✗ {error.reason}", "bold red")
-        for line in error.evidence.splitlines():
-            self._complain(f"  │ {line}")
-        for name, text in (
-            ("rollback trigger", error.trigger),
-            ("taken back", error.taken_back),
-            ("state", error.state),
-            ("next", error.next_command),
-            ("log", self.log_name),
-        ):
-            if text:
-                self._complain(f"  {name}: {text}")
-
-    def _complain(self, text: str, style: str | None = None) -> None:
-        text = mask(text)
-        self.note(text)
-        for line in _wrapped(text, self.errors):
-            self.errors.print(line, style=style, markup=False, soft_wrap=True)
-
     # -- a question ----------------------------------------------------------------------------
 
     def ask(self, question: str) -> bool | None:
@@ -303,21 +226,3 @@ class Console:
         if self._live:
             self._live.start()
         return answer
-
-
-def _wrapped(text: str, rich: RichConsole) -> list[str]:
-    """A terminal's lines: one that is too long goes on below its own beginning, not at the edge.
-
-    What is not a terminal gets it whole.
-    """
-    if not rich.is_terminal or "\n" in text.strip("\n") or len(text) < rich.width:
-        return [text]
-    bare = text.lstrip("\n ")
-    start = text[: len(text) - len(bare)]
-    mark = next((mark for mark in _MARKS if bare.startswith(mark)), "")
-    again = (start.lstrip("\n")) + ("│ " if mark == "│ " else " " * Text(mark).cell_len)
-    width = rich.width - Text(again).cell_len
-    if width < 20:
-        return [text]
-    pieces = [piece.plain.rstrip() for piece in Text(bare[len(mark) :]).wrap(rich, width)]
-    return [start + mark + pieces[0], *(again + piece for piece in pieces[1:])]
