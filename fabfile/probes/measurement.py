@@ -9,6 +9,8 @@ from typing import Literal
 
 from .timing import Timing, milliseconds
 
+FAILURES_SAID = 5  # the first of them; the full log has all that were kept
+
 # Where a request failed: at the site, in the operator's own network, or nobody could say.
 Where = Literal["site", "network", "unknown"]
 
@@ -103,10 +105,11 @@ class Measurement:
                 "answered by: "
                 + ", ".join(f"{name} ({count:,})" for name, count in self.by_release.items())
             )
-        more = self.failed - len(self.failures)
+        first = sorted(self.failures, key=lambda failure: failure.time)[:FAILURES_SAID]
+        more = self.failed - len(first)
         return [
             *lines,
-            *map(str, self.failures),
+            *map(str, first),
             *([f"… and {more:,} more"] if more > 0 else []),
         ]
 

@@ -14,6 +14,7 @@ from rich.text import Text
 from .words import clock, size
 
 TITLE = 48  # columns of a step's title; with the clock and the meter's count it fits in 100
+LONG_TITLE = 60
 _BAR = 24
 
 
@@ -86,8 +87,9 @@ def transferred(done: int, total: float | None, speed: float | None) -> str:
 
 
 def step_line(title: str, seconds: float) -> str:
-    """A title and its clock, in columns."""
-    return f"{title:<{TITLE}} {clock(seconds):>8}"
+    """A title and its clock, in columns; titles that are too long have one of their own."""
+    width = TITLE if len(title) <= TITLE else LONG_TITLE
+    return f"{title:<{width}} {clock(seconds):>8}"
 
 
 def _within(text: Text, width: int) -> Text:

@@ -194,7 +194,8 @@ def test_the_count_stands_beside_the_step_where_it_fits(
 
 
 def test_the_clock_stands_where_it_will_stay() -> None:
-    assert step_line("short", 1).index("1.0 s") + 5 == step_line("x" * 48, 61).index("1:01 min") + 8
+    assert len(step_line("short", 1)) == len(step_line("x" * 48, 61))
+    assert len(step_line("x" * 49, 1)) == len(step_line("x" * 59, 61))
 
 
 @pytest.mark.parametrize(
