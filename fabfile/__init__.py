@@ -301,7 +301,10 @@ def releases(site: Site) -> None:
     releases_operation.releases(site)
 
 
-@site_task(help={"verify": "Restore this backup into a scratch database and compare it."})
+@site_task(
+    auto_shortflags=False,  # -v is --verbose, and -e is Invoke's own
+    help={"verify": "Restore this backup into a scratch database and compare it."},
+)
 def backup(site: Site, verify: str = "") -> None:
     """Back up the database and the site's files now; or prove one backup by restoring it.
 
@@ -438,15 +441,15 @@ def lock_release(site: Site, reason: str = "", force: bool = False) -> None:
     reads=True,
     help={
         "json": "One JSON document: a list of checks with name, verdict, found, why and mend.",
-        "verbose": "Say of what is well, too, why it matters.",
     },
 )
-def doctor(site: Site, json: bool = False, verbose: bool = False) -> None:
+def doctor(site: Site, json: bool = False) -> None:
     """Go through the guide's pre-deployment checklist: what was found, why it matters, the mend.
 
-    Changes nothing and takes no lock. Next: mend what failed; then deploy.
+    With --verbose also why it matters where all is well. Changes nothing and takes no lock.
+    Next: mend what failed; then deploy.
     """
-    doctor_operation.doctor(site, as_document=json, verbose=verbose)
+    doctor_operation.doctor(site, as_document=json, verbose=site.console.verbose)
 
 
 @site_task(

@@ -26,6 +26,7 @@ from .phases.deploy import take_back
 from .phases.restore import DatabaseRestore
 from .phases.rollback import Rollback
 from .phases.settle import MAKES_A_RELEASE
+from .recording import recorded
 from .report.console import Console
 from .server.connection import Server
 from .server.source import Source
@@ -58,7 +59,7 @@ class Executor(fabric.Executor):  # type: ignore[misc]
         if not ours:  # lab.up; fab -H host -- uname
             return super().execute(*tasks)
         part = Part.given()
-        console = Console()
+        self._console = console = Console(verbose=any(call.kwargs.get("verbose") for call in ours))
         self._origins = Origins(settings_guard.files_of(self.config))
         with explained(console, self._origins):
             servers = self._servers(ours, part)
@@ -68,6 +69,17 @@ class Executor(fabric.Executor):  # type: ignore[misc]
                 return {}
         settings = next(iter(servers.values()))
         self._address = settings[0].ssh.host
+        with recorded(console, ours, settings[0], part):
+            return self._run(tasks, calls, settings, part)
+
+    def _run(
+        self,
+        tasks: Sequence[Any],
+        calls: Sequence[Call],
+        settings: Sequence[Settings],
+        part: Part | None,
+    ) -> Any:
+        """Run them on the one server of this process."""
         if part is None:
             return super().execute(*self._bound(tasks, calls, settings))
         try:
@@ -181,8 +193,13 @@ class Executor(fabric.Executor):  # type: ignore[misc]
 
     def _undo(self, part: Part, settings: Settings) -> Any:
         context = self._connection(settings) or Context(self.config)
-        chosen = {"settings": settings, "origins": self._origins, "release": part.release}
+        chosen = {**self._shared, "settings": settings, "release": part.release}
         return _take_back(context, **chosen)
+
+    @property
+    def _shared(self) -> dict[str, object]:
+        """What every task of the command gets."""
+        return {"origins": self._origins, "console": self._console}
 
     def _bound(
         self,
@@ -198,7 +215,7 @@ class Executor(fabric.Executor):  # type: ignore[misc]
                 yield task
                 continue
             own = {name: value for name, value in call.kwargs.items() if name not in _CHOICES}
-            chosen = {"settings": next(each), "origins": self._origins, "release": release}
+            chosen = {**self._shared, "settings": next(each), "release": release}
             yield call.called_as, {**own, **chosen}
 
 

@@ -366,6 +366,13 @@ class Meter(Model):
     )
 
 
+class Log(Model):
+    """The full log of a run, on the operator's machine; tasks that only look write none."""
+
+    folder: Word = Field(".deploy/logs", description="from the folder where the command is given")
+    keep: int = Field(50, ge=1, le=100_000, description="logs that stay there, the newest")
+
+
 class Settings(Model):
     """One site: its settings, whole."""
 
@@ -397,6 +404,7 @@ class Settings(Model):
     )
     report: Report = Report()
     look: Look = Look()
+    log: Log = Log()
     hosts: dict[HostName, dict[str, Any]] = Field(
         default_factory=dict, description="servers by name, each with what it has of its own"
     )

@@ -41,7 +41,7 @@ class Site:
     ) -> None:
         self.settings = settings
         self.server = server
-        self.console = console
+        self.console = server.console = console
         self.release = release or stamp()
         self.task = ""
         self.cut_off: CutOff | None = None  # a run that died, until what it left is settled

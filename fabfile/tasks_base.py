@@ -39,7 +39,9 @@ OPTIONS: Mapping[str, tuple[type, str]] = {
     "set": (list, "Override a setting: NAME=VALUE, for instance migration.data=now (repeatable)."),
     "on": (str, "The servers: names of hosts and of groups, and addresses, comma separated."),
     "parallel": (str, "Several servers: up to this many at a time; by default one."),
+    "verbose": (bool, "Show every detail below its step; else only of a step that fails."),
 }
+SHORT = {"verbose": "v"}  # no other option of a task gets these letters
 ALL_OR_NOTHING = "Several servers: when one fails, take back those that this run has moved."
 
 
@@ -111,9 +113,7 @@ class SiteTask(Task):  # type: ignore[type-arg]
             given[self.may_name] = PositionalIfGiven(given[self.may_name])
         for name, letter in self.letters.items():
             given[name].names = (*given[name].names, letter)
-        options = [
-            Argument(names=(name,), kind=kind, help=text) for name, (kind, text) in OPTIONS.items()
-        ]
+        options = [_option(name) for name in OPTIONS]
         if self.name in FORWARD:
             options.append(
                 Argument(
@@ -125,12 +125,16 @@ class SiteTask(Task):  # type: ignore[type-arg]
             )
         return [*given.values(), *options]
 
+    def arg_opts(self, name: str, default: Any, taken_names: set[str]) -> dict[str, Any]:
+        return super().arg_opts(name, default, taken_names | set(SHORT.values()))
+
     def __call__(
         self,
         context: Context,
         *args: Any,
         settings: Settings,
         origins: Origins,
+        console: Console,
         release: str = "",
         **kwargs: Any,
     ) -> Any:
@@ -138,9 +142,9 @@ class SiteTask(Task):  # type: ignore[type-arg]
 
         :param settings: the chosen server's.
         :param origins: where they came from.
+        :param console: the command's.
         :param release: the stamp that several servers share; by default one is made.
         """
-        console = Console()
         with explained(console, origins), interrupts.listening():
             result = self.body(_site(context, settings, release, console), *args, **kwargs)
             finished.append(self.name)
@@ -151,15 +155,19 @@ class NewcomerTask(Task):  # type: ignore[type-arg]
     """A task that runs before there are settings: its body gets a Newcomer."""
 
     def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
-        kind, text = OPTIONS["set"]
-        option = Argument(names=("set",), kind=kind, help=text)
-        return [*super().get_arguments(ignore_unknown_help=ignore_unknown_help), option]
+        return [*super().get_arguments(ignore_unknown_help=ignore_unknown_help), _option("set")]
 
     def __call__(self, context: Context, *args: Any, **kwargs: Any) -> Any:
         assignments = kwargs.pop("set", None) or []
         console = Console()
         with explained(console, Origins()), interrupts.listening():
             return self.body(_newcomer(context, assignments, console), *args, **kwargs)
+
+
+def _option(name: str) -> Argument:
+    kind, text = OPTIONS[name]
+    names = (name, SHORT[name]) if name in SHORT else (name,)
+    return Argument(names=names, kind=kind, help=text)
 
 
 site_task = partial(task, klass=SiteTask)
@@ -175,7 +183,8 @@ def explained(console: Console, origins: Origins | None = None) -> Iterator[None
     try:
         yield
     except DeployError as error:
-        if _debugging():
+        console.trace(error)
+        if debugging():
             console.errors.print_exception()
         if origins:
             origins.explain(error)
@@ -184,14 +193,15 @@ def explained(console: Console, origins: Origins | None = None) -> Iterator[None
     except Exit:
         raise
     except Exception as error:
-        if _debugging():
+        console.trace(error)
+        if debugging():
             raise
         reason = f"unexpected {type(error).__name__}: {error}"
         console.failure(DeployError(reason, next_command="again with --debug"))
         raise Exit(code=1) from None
 
 
-def _debugging() -> bool:
+def debugging() -> bool:
     return logging.getLogger().isEnabledFor(logging.DEBUG)  # what -d/--debug turns on
 
 
@@ -204,13 +214,13 @@ def _newcomer(context: Context, assignments: list[str], console: Console) -> New
         return Newcomer(console, None, given)
     reach = overrides(os.environ, assignments, {"ssh": dict(ssh or {})})["ssh"]
     settings = load({"ssh": reach})
-    server = Server(settings, context)
+    server = Server(settings, context, console)
     atexit.register(server.close)
     return Newcomer(console, server, given)
 
 
 def _site(context: Context, settings: Settings, release: str, console: Console) -> Site:
-    server = Server(settings, context if isinstance(context, Connection) else None)
+    server = Server(settings, context if isinstance(context, Connection) else None, console)
     key = (str(server), settings.model_dump_json())
     if key not in sites:
         server.look_up()

@@ -188,10 +188,10 @@ def reverse(site: Site, name: str, *, yes: bool) -> None:
         site.log("reversing", migration=name, backup=backup.name)
         with site.console.step(f"take back {name}"):
             if back := one.send_back():
-                site.console.detail(back)
+                site.console.fact(back)
             if one.standing("expand"):
                 one.reverse_expand()
-                site.console.detail(f"{name}: expand taken back")
+                site.console.fact(f"{name}: expand taken back")
     site.console.line(f"{name} is taken back; it is pending again", style="bold")
     site.console.line("next: fab migrations; before the next deploy mend it or remove its folder")
 

@@ -147,7 +147,7 @@ class ServerSetup:
         copy = f"{FILE}.backup-{self.site.release}"
         self.root.feed(["sh", "-c", _REPLACE, "sh", FILE, copy], io.BytesIO(text.encode()))
         if former:
-            self.site.console.detail(f"the former one is kept: {copy}")
+            self.site.console.fact(f"the former one is kept: {copy}")
         if running and not self.root.shell(_RESTART, timeout=120, check=False).ok:
             self.site.console.warn(
                 "the engine runs and was not restarted: this takes effect for containers made "

@@ -250,7 +250,7 @@ class BlueGreen(Phase):
         if live.container.name != name:
             self.site.log("adopting", container=live.container.name, image=image)
             self.server.run(docker.rename(live.container.name, name))
-            self.console.detail(f"{live.container.name} is now {name}, release {live.release}")
+            self.console.fact(f"{live.container.name} is now {name}, release {live.release}")
 
     def disown(self) -> str:
         """The plain container gets its own name back, and is no release of ours."""
@@ -351,7 +351,7 @@ class BlueGreen(Phase):
             if not migration.data_is_due():
                 continue
             if migration.says_that_it_cannot_read(self.new.container):
-                self.console.detail("they stay: the new release says that it cannot read them")
+                self.console.fact("they stay: the new release says that it cannot read them")
                 return
             self.moved = True  # before the attempt: a lost answer may have been a success
             self.console.detail(migration.data().text)

@@ -121,7 +121,7 @@ class FullRollback(DatabaseRestore):
         began = self.dead.last("restoring")
         assert began, "whoever swapped had written down what it restores"
         self.backup = self.site.backups.find(began.detail["backup"])
-        self.console.detail(f"{self.backup.name} is live already; kept: {self.kept}")
+        self.console.fact(f"{self.backup.name} is live already; kept: {self.kept}")
 
     def summary(self) -> list[str]:
         """Both summaries; every line was seen in this run."""

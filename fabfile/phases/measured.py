@@ -57,6 +57,8 @@ def _say(site: Site, measurement: Measurement, since: str) -> None:
     site.console.line("Measured in this run:", style="bold")
     for line in measurement.lines():
         site.console.line(f"• {line}")
+    for failure in measurement.failures:
+        site.console.note(f"  {failure}")
     if measurement.resent:
         site.console.line(f"• {RESENT}", style="yellow")
     try:

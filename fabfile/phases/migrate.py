@@ -53,7 +53,7 @@ class Migrate(Phase):
             Step("back up before the migration", self.back_up, trigger=NO_BACKUP),
             Step("expand: add what is new beside the old", self.expand, trigger=ROLLED_BACK),
             Step(
-                "data: move the rows, or leave them for the switch",
+                "data: move the rows, or keep them for the switch",
                 self.move,
                 self.rows_back,
                 ROLLED_BACK,
@@ -75,7 +75,7 @@ class Migrate(Phase):
             error.trigger = CORRUPT
             raise
         for name, why in self.migrations.skipped.items() if self.migrations.wanted else ():
-            self.console.detail(f"{name}: {why}")
+            self.console.fact(f"{name}: {why}")
         for name in self.migrations.orphans():
             self.console.warn(
                 f"{name} was applied, and its folder is not here: no way back from it"
@@ -85,7 +85,8 @@ class Migrate(Phase):
         backups = self.site.backups
         backup = backups.create("pre-migration", self.site.release, files=False)
         self.migrations.note_backup(backup.sha256)
-        self.console.detail(f"{backup.link} → {backup.folder}, verified")
+        self.console.fact(f"{backup.link}, verified")
+        self.console.detail(f"it is {backup.folder}")
         for gone in backups.prune({self.site.release}):
             self.console.detail(f"removed {gone.folder}")
 
@@ -134,7 +135,7 @@ class Migrate(Phase):
 
     def _defer(self, migration: Migration, why: str) -> None:
         migration.defer_data()
-        self.console.detail(f"{migration.name}: data deferred until after the switch{why}")
+        self.console.fact(f"{migration.name}: rows wait for the switch{why}")
 
     def rows_back(self) -> str:
         """Every row that this run moved."""

@@ -119,13 +119,13 @@ class DatabaseRestore(Phase):
     def _tell_losses(self) -> None:
         losses = self.restore.losses()
         if not losses:
-            self.console.detail(f"nothing: no row has changed since {self.backup.time}")
+            self.console.line(f"      nothing: no row has changed since {self.backup.time}")
             return
         head = ("table", "in the backup", "now", "inserted", "updated", "deleted")
-        self.console.detail(f"changed since {self.backup.time}:")
+        self.console.line(f"      changed since {self.backup.time}:")
         columns(self.console, head, map(_told, losses), right=head[1:])
         stay = "inserted rows are carried over; the rest" if self.keep_new_rows else "all of it"
-        self.console.detail(f"{stay} stays in the database that is kept")
+        self.console.line(f"      {stay} stays in the database that is kept")
 
     def dump(self) -> None:
         """One more copy; the kept database is the first, so a damaged one stops nothing."""
@@ -162,7 +162,7 @@ class DatabaseRestore(Phase):
         self.kept = self.restore.swap(self.candidate)
         self.site.log("swapped", kept=self.kept, backup=self.backup.name)
         self.site.recorder.happened(f"the database is that of {self.backup.name}")
-        self.console.detail(f"the database that was live is kept as {self.kept}, read-only")
+        self.console.fact(f"the database that was live is kept as {self.kept}, read-only")
 
     def swap_back(self) -> str:
         # Where only the answer was lost, the database itself says whether it was done.
@@ -177,9 +177,9 @@ class DatabaseRestore(Phase):
     def carry_over(self) -> None:
         for row in NewRows(self.site, self.backup, self.kept).carry_over():
             self.carried += row.carried
-            say = self.console.detail if row.carried else self.console.warn
+            say = self.console.fact if row.carried else self.console.warn
             say(str(self.without_secrets(row)))
-        self.console.detail(f"{self.carried:,} rows carried over")
+        self.console.fact(f"{self.carried:,} rows carried over")
 
     def without_secrets(self, row: NewRow) -> NewRow:
         """A session's key may be all that it takes to be signed in."""

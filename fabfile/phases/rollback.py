@@ -144,7 +144,7 @@ class Rollback(Phase):
         if kept.colour != self.former.colour:
             self.former.repaint(kept.override)
         self.former.up()
-        self.console.detail(f"{self.former.name} made again, as release {kept.release} was run")
+        self.console.fact(f"{self.former.name} made again, as release {kept.release} was run")
 
     def stop_again(self) -> str:
         if not self.started or self.arrived:
@@ -182,7 +182,7 @@ class Rollback(Phase):
         moved = self.migrations.make_readable_for(self.former.container)
         if moved:
             self.sent_back = True
-            self.console.detail(moved)
+            self.console.fact(moved)
 
     def rows_forth(self) -> str:
         if not self.sent_back or self.arrived:

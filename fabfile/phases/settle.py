@@ -61,7 +61,7 @@ def _remove_release(site: Site, live: Live, dead: CutOff, release: str) -> None:
         site.nginx.wait_until_drained(site.settings.deploy.drain_seconds)
         idle.stop()
         idle.remove()
-        site.console.detail(f"removed {idle.name}, release {release}")
+        site.console.fact(f"removed {idle.name}, release {release}")
     _give_name_back(site, live, dead)
     Releases(site.server, site.settings).remove(release)
 
@@ -74,7 +74,7 @@ def _give_name_back(site: Site, live: Live, dead: CutOff) -> None:
     own = adopting.detail["container"]
     if live.container.name != own and not site.containers.named(own):
         site.server.run(docker.rename(live.container.name, own))
-        site.console.detail(f"{live.container.name} is {own} again")
+        site.console.fact(f"{live.container.name} is {own} again")
     Releases(site.server, site.settings).remove(live.release)
 
 
@@ -84,12 +84,12 @@ def _stop_idle(site: Site, live: Live) -> None:
     if live.marked and found and found.running:
         site.nginx.wait_until_drained(site.settings.deploy.drain_seconds)
         ColourRun(site, live.idle, "").stop()
-        site.console.detail(f"stopped {found.name}, which no visitor is with")
+        site.console.fact(f"stopped {found.name}, which no visitor is with")
 
 
 def _clear_database(site: Site, live: Live, dead: CutOff) -> None:
     for name in sweep_candidates(site.database):
-        site.console.detail(f"removed database {name}, which was not finished")
+        site.console.fact(f"removed database {name}, which was not finished")
     restoring = dead.last("restoring")
     kept = kept_by_any(site.database, dead.releases)
     if dead.task.endswith(DatabaseRestore.name) and restoring and kept:
@@ -99,7 +99,7 @@ def _clear_database(site: Site, live: Live, dead: CutOff) -> None:
             f"as {kept}: fab restore --undo brings it back"
         )
     if moved := Migrations(site).make_readable_for(live.container):
-        site.console.detail(moved)
+        site.console.fact(moved)
     # It had taken something back for a release that visitors are not with.
     if forth := Migrations(site).forth_again(dead.releases, live.container):
-        site.console.detail(forth)
+        site.console.fact(forth)

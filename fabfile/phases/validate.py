@@ -13,7 +13,7 @@ from ..probes.http import Visitor, healthy
 from ..probes.timing import Timing, Verdict, judge, measure_patiently
 from ..probes.use import baseline as memory_baseline
 from ..probes.use import by_role, check_growth, read_use
-from ..report.checks import Check, render, show
+from ..report.checks import MARKS, Check, render, show
 from ..server.containers import Container
 from ..server.forwarding import ForwardingRefused
 from ..server.ledger import Entry
@@ -79,7 +79,7 @@ class Validate(Phase):
             Step("which way the site can be asked", self.find_way),
             *(Step(group, partial(self._look, group, look)) for group, look in looks),
             Step("validation report", self.report),
-            Step("judgement", self.judge),
+            Step("judge what was found", self.judge),
         )
 
     def run(self) -> None:
@@ -227,8 +227,8 @@ class Validate(Phase):
         linked = self.server.run(["ln", "-sfT", path, link], check=False).ok
         show(self.console, self.checks)
         for line in passed:
-            self.console.detail(line)
-        self.console.detail(f"report on the server: {link if linked else path}")
+            self.console.fact(f"  {line}" if line.startswith(MARKS["pass"]) else line)
+        self.console.fact(f"report on the server: {link if linked else path}")
 
     def judge(self) -> None:
         """:raises ValidationFailed: a critical check failed; the caller takes the site back."""

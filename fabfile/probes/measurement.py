@@ -11,6 +11,8 @@ from ..report.words import milliseconds
 from .course import Interval
 from .timing import Timing
 
+FAILURES_SAID = 5  # the first of them; the full log has all that were kept
+
 # Where a request failed: at the site, in the operator's own network, or nobody could say.
 Where = Literal["site", "network", "unknown"]
 
@@ -107,12 +109,13 @@ class Measurement:
         if len(self.by_release) > 1:
             lines.append(
                 "answered by: "
-                + ", ".join(f"{name} {count:,}" for name, count in self.by_release.items())
+                + ", ".join(f"{name} ({count:,})" for name, count in self.by_release.items())
             )
-        more = self.failed - len(self.failures)
+        first = sorted(self.failures, key=lambda failure: failure.time)[:FAILURES_SAID]
+        more = self.failed - len(first)
         return [
             *lines,
-            *map(str, self.failures),
+            *map(str, first),
             *([f"… and {more:,} more"] if more > 0 else []),
         ]
 

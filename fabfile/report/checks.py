@@ -71,15 +71,16 @@ def render(checks: Sequence[Check]) -> str:
 
 
 def show(console: Console, checks: Sequence[Check]) -> None:
-    """A line for each group where all is well; each check that is not has its own line."""
+    """A line for each check that is not well, below its group's; the rest is folded."""
     for group, members in grouped(checks):
         bad = [check for check in members if check.verdict != "pass"]
         worst: Verdict = "fail" if any(c.verdict == "fail" for c in bad) else "warn"
         mark = MARKS[worst if bad else "pass"]
-        console.line(f"      {mark} {group}: {len(members) - len(bad)} of {len(members)} passed")
+        say = console.fact if bad else console.detail
+        say(f"{mark} {group}: {len(members) - len(bad)} of {len(members)} passed")
         for check in bad:
-            console.line(f"         {check.line}", style="red" if check.verdict == "fail" else None)
-    console.line(f"      {count(checks)}")
+            console.fact(f"   {check.line}", style="red" if check.verdict == "fail" else None)
+    console.fact(count(checks))
 
 
 def count(checks: Sequence[Check]) -> str:

@@ -3,119 +3,201 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
 from rich.console import Console as RichConsole
 from rich.markup import escape
-from rich.measure import Measurement
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
-from rich.text import Text
 
 from .. import interrupts
-from ..errors import DeployError
+from ..errors import DeployError, Interrupted
+from .build_output import BuildProgress
+from .lines import Lines
+from .live import Live, step_line, transferred
+from .words import clock
+
+UNFOLDED = 20  # lines below a step that failed; the log has all
 
 
-class Console:
-    """One line a step. A terminal also shows the running step with a moving clock."""
+@dataclass
+class _Step:
+    """A step under way.
 
-    def __init__(self, rich: RichConsole | None = None) -> None:
-        self.rich = rich or RichConsole(highlight=False, soft_wrap=True)
-        self.errors = RichConsole(stderr=True, highlight=False, soft_wrap=True)
+    :param folded: details, in their order, that only a failure shows.
+    :param facts: lines that are shown below it once it is done.
+    """
+
+    title: str
+    began: float
+    folded: list[str] = field(default_factory=list)
+    facts: list[tuple[str, str | None]] = field(default_factory=list)
+
+
+class Console(Lines):
+    """One line a step. A terminal also shows the running step with a moving clock.
+
+    Whatever is said here is in the full log too, folded or not.
+
+    :param verbose: show every detail as it comes.
+    """
+
+    def __init__(self, rich: RichConsole | None = None, *, verbose: bool = False) -> None:
+        super().__init__(rich)
+        self.verbose = verbose
         self.gauge: Callable[[], str] | None = None
-        self._progress: Progress | None = None
-        self._phase = ""
-        self.warnings: list[str] = []  # all of them, for the report
+        self._live: Live | None = None
+        self._steps: list[_Step] = []
 
-    # -- lines ---------------------------------------------------------------------------------
+    def __deepcopy__(self, memo: object) -> Console:
+        """Fabric copies what a task is called with; a command has one console."""
+        return self
 
-    def line(self, text: str = "", style: str | None = None) -> None:
-        """Print a line as it stands; no markup is read in it."""
-        (self._progress.console if self._progress else self.rich).print(
-            text, style=style, markup=False
-        )
+    @property
+    def moves(self) -> bool:
+        """Whether it shows what moves: a terminal that is not to be plain."""
+        rich = self.rich
+        return rich.is_terminal and not rich.is_dumb_terminal and not os.environ.get("NO_COLOR")
 
-    def table(self, table: Table) -> None:
-        """Print a table as wide as it is: a pipe and a narrow terminal get its lines whole."""
-        rich = self._progress.console if self._progress else self.rich
-        options = rich.options.update(max_width=1000)
-        for line in rich.render_lines(table, options.update(width=_width(rich, table)), pad=False):
-            rich.print(Text.assemble(*((part.text, part.style or "") for part in line)))
+    # -- below a step --------------------------------------------------------------------------
 
     def detail(self, text: str) -> None:
-        """A line below the running step."""
-        self.line(f"      {text}", style="dim")
+        """A line below the running step, folded unless that fails."""
+        self.note(f"      {text}")
+        self._fold(text)
 
-    def warn(self, text: str) -> None:
-        """A line that a person should read, though nothing stops for it."""
-        self.warnings.append(text)
-        self.line(f"  ! {text}", style="yellow")
+    def _fold(self, text: str) -> None:
+        if self.verbose or not self._steps:
+            self._print(f"      {text}", "dim")
+        else:
+            self._steps[-1].folded.append(text)
+
+    def fact(self, text: str, style: str | None = None) -> None:
+        """A line below the running step that stays: what a person has to know afterwards."""
+        self.note(f"      {text}")
+        if self.verbose or not self._steps:
+            self._print(f"      {text}", style)
+        else:
+            self._steps[-1].facts.append((text, style))
 
     # -- phases and steps ----------------------------------------------------------------------
 
     @contextlib.contextmanager
     def phase(self, title: str) -> Iterator[None]:
         """A heading, and the phase's own time at its end."""
-        began, self._phase = time.monotonic(), title
+        began = time.monotonic()
         self.line()
         self.line(f"── {title} ──", style="bold")
         yield
-        self.line(f"   {title}: {_clock(time.monotonic() - began)}", style="dim")
+        self.line(f"   {title}: {clock(time.monotonic() - began)}", style="dim")
 
     @contextlib.contextmanager
     def step(self, title: str) -> Iterator[None]:
         """One step: shown running with its clock, then as one line with how it ended."""
-        began = time.monotonic()
+        step = _Step(title, time.monotonic())
+        self._steps.append(step)
+        self.note(f"  … {title}", begins=True)
+        if self.verbose:
+            self._print(f"  … {title}", "dim")
         try:
-            if self.rich.is_terminal and self._progress is None:
-                with self._running(title):
-                    yield
-            else:
+            with self._shown():
                 yield
-        except BaseException:
-            self._ended("✗", title, began, "red")
+        except BaseException as error:
+            self._steps.pop()
+            self._ended("✗", step, "red")
+            self._unfold(step, error)
             raise
-        self._ended("✓", title, began, None)
+        self._steps.pop()
+        self._ended("✓", step, None)
+        for fact, look in step.facts:
+            self._print(f"      {fact}", look)
+
+    def _ended(self, mark: str, step: _Step, style: str | None) -> None:
+        seconds = time.monotonic() - step.began
+        self.note(f"  {mark} {step.title} ({seconds:.3f} s)")
+        self._print(f"  {mark} {step_line(step.title, seconds)}", style)
+
+    def _unfold(self, step: _Step, error: BaseException) -> None:
+        """What was folded, but for what the failure's message says anyway."""
+        if isinstance(error, Interrupted):
+            return
+        evidence = error.evidence if isinstance(error, DeployError) else ""
+        lines = [*(fact for fact, _ in step.facts), *step.folded]
+        details = [line for line in lines if line.strip() not in evidence]
+        if (more := len(details) - UNFOLDED) > 0:
+            self._print(f"      … {more:,} lines before these{' are in the log' * bool(self.log)}")
+        for line in details[-UNFOLDED:]:
+            self._print(f"      {line}", "dim")
+
+    # -- what moves ----------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def _running(self, title: str) -> Iterator[None]:
-        columns = (
-            TextColumn("  "),
-            SpinnerColumn(),
-            TextColumn(escape(f"{self._phase}: {title}")),
-            TimeElapsedColumn(),
-            _Gauge(self),
-        )
-        with Progress(*columns, console=self.rich, transient=True) as progress:
-            progress.add_task(title, total=None)
-            self._progress = progress
+    def _shown(self) -> Iterator[Live | None]:
+        """The live view, where there is a terminal; one inside another is the same."""
+        if not self.moves or self._live:
+            yield self._live
+            return
+        with Live(self.rich, self._running, lambda: self.gauge() if self.gauge else "") as live:
+            self._live = live
             try:
-                yield
+                yield live
             finally:
-                self._progress = None
+                self._live = None
 
-    def _ended(self, mark: str, title: str, began: float, style: str | None) -> None:
-        self.line(f"  {mark} {title:<58} {_clock(time.monotonic() - began):>8}", style=style)
+    def _running(self) -> tuple[str, float]:
+        step = self._steps[-1] if self._steps else _Step("", time.monotonic())
+        return step.title, step.began
 
-    # -- the end -------------------------------------------------------------------------------
+    @contextlib.contextmanager
+    def building(self) -> Iterator[Callable[[str], None]]:
+        """Take what a build or a pull prints, line by line: details, and a bar on a terminal.
 
-    def failure(self, error: DeployError) -> None:
-        """Reason, trigger, evidence, what was taken back, the site's state and the next command,
-        on standard error."""
-        say = self.errors
-        say.print(f"\n✗ {error.reason}", style="bold red", markup=False)
-        for line in error.evidence.splitlines():
-            say.print(f"  │ {line}", markup=False)
-        for name, text in (
-            ("rollback trigger", error.trigger),
-            ("taken back", error.taken_back),
-            ("state", error.state),
-            ("next", error.next_command),
-        ):
-            if text:
-                say.print(f"  {name}: {text}", markup=False)
+        They are in the log already, with the command.
+        """
+        progress = BuildProgress()
+        with self._shown() as live:
+            bar = live.bar("steps", None) if live else None
+
+            def take(line: str) -> None:
+                self._fold(line)
+                if progress.take(line) and live and bar is not None:
+                    total = progress.total or None
+                    live.update(bar, completed=progress.done, total=total, words=progress.words)
+
+            try:
+                yield take
+            finally:
+                if live and bar is not None:
+                    live.remove_task(bar)
+
+    @contextlib.contextmanager
+    def transfer(self, title: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+        """Show how much of something has gone over the network, and how fast.
+
+        :param title: in words that fit before `: 12.3 MB in 2.9 s`.
+        :param total: bytes, where they are known before.
+        :returns: to be called with the number of bytes so far.
+        """
+        began, seen = time.monotonic(), 0
+        with self._shown() as live:
+            bar = live.bar("bytes", total) if live else None
+
+            def take(done: int) -> None:
+                nonlocal seen
+                seen = done
+                if live and bar is not None:
+                    live.update(bar, completed=done)
+
+            try:
+                yield take
+            finally:
+                if live and bar is not None:
+                    live.remove_task(bar)
+        seconds = time.monotonic() - began
+        speed = seen / seconds if seconds >= 0.1 else None
+        self.detail(f"{title}: {transferred(seen, None, speed)} in {clock(seconds)}")
 
     # -- a question ----------------------------------------------------------------------------
 
@@ -136,31 +218,11 @@ class Console:
         """
         if not (sys.stdin.isatty() and self.rich.is_terminal):
             return None
-        if self._progress:
-            self._progress.stop()
+        if self._live:
+            self._live.stop()
         with interrupts.answering():
             answer = self.rich.input(escape(f"  ? {question} ")).strip()
-        if self._progress:
-            self._progress.start()
+        self.note(f"  ? {question} {answer}")
+        if self._live:
+            self._live.start()
         return answer
-
-
-def _width(rich: RichConsole, table: Table) -> int:
-    return Measurement.get(rich, rich.options.update(max_width=1000), table).maximum
-
-
-class _Gauge(TextColumn):
-    """The meter's running count beside the running step."""
-
-    def __init__(self, console: Console) -> None:
-        super().__init__("")
-        self._owner = console
-
-    def render(self, task: object) -> object:  # type: ignore[override]
-        return Text(self._owner.gauge() if self._owner.gauge else "", style="dim")
-
-
-def _clock(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    return f"{int(seconds // 60)} min {int(seconds % 60):02d} s"

@@ -16,8 +16,11 @@ _SECRET = (
     r"(?:api|access|private|signing|encryption)[_-]?key"
 )
 _SECRET_NAME = re.compile(rf"{_SECRET}|(?:^|_)(?:key|pass|salt)(?:$|_)", re.IGNORECASE)
-# A random value gives itself away, whatever its name is.
-_RANDOM = re.compile(r"(?=.*[0-9])(?=.*[A-Za-z])[A-Za-z0-9+=_.~-]{24,}")
+# A random value gives itself away, whatever its name is; a host's or a file's name does not.
+_RANDOM = re.compile(
+    r"[0-9a-fA-F]{32,}|eyJ[\w.-]{24,}|"
+    r"(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9])[A-Za-z0-9+=_-][A-Za-z0-9+/=_-]{23,}"
+)
 _IN_URL = re.compile(r"://[^\s:/@]*:([^\s@/]+)@")
 
 # What comes before the value is kept, the value is not. A shell's `${…}` is no value.
@@ -85,8 +88,16 @@ class Mask:
             if found := _IN_URL.search(value):
                 self.learn(found[1])
                 self.learn(unquote(found[1]))
-            elif _may_be_secret(name, value):
+            elif _RANDOM.fullmatch(value):
                 self.learn(value)
+            else:
+                self.learn_if_named_so(name, value)
+
+    def learn_if_named_so(self, name: str, value: str) -> None:
+        """Learn a value whose name says that it is a secret, unless it is a path or a page."""
+        address = value.startswith(("/", "~", ".", "http://", "https://"))
+        if _SECRET_NAME.search(name) and (not address or "webhook" in name.lower()):
+            self.learn(value)
 
     def __call__(self, text: str) -> str:
         """The text without secrets."""
@@ -105,9 +116,3 @@ def sql_without_values(sql: str) -> str:
     """A statement as one line, its text values masked: they may be users' data."""
     shown = _SQL.sub(lambda found: found[1] or f"'{MASKED}'", sql)
     return " ".join(shown.split())
-
-
-def _may_be_secret(name: str, value: str) -> bool:
-    if _SECRET_NAME.search(name):
-        return not value.startswith(("/", "http://", "https://")) or "webhook" in name.lower()
-    return bool(_RANDOM.fullmatch(value))

@@ -58,3 +58,13 @@ def milliseconds(seconds: float) -> str:
 def counted(number: int, word: str) -> str:
     """`1 round`, `2 rounds`, `1,204 rounds`."""
     return f"{number:,} {word}{'s' * (number != 1)}"
+
+
+def clock(seconds: float) -> str:
+    """How long a step took: `8.1 s`, `1:05 min`, `1:02:03 h`."""
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(int(seconds + 0.5), 60)
+    if minutes < 60:
+        return f"{minutes}:{rest:02d} min"
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d} h"

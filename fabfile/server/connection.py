@@ -24,10 +24,13 @@ from invoke.exceptions import CommandTimedOut
 
 from .. import interrupts
 from ..errors import CommandFailed, DeployError, Interrupted, ServerUnreachable
+from ..report.console import Console
+from ..report.words import size
 from ..settings import Settings
 from .forwarding import forwarded
 from .runner import Listener
 from .session import prepared, refuse_unknown_name, sign_in
+from .transcript import Entry
 
 # What the engine says when `docker exec` did not come to start the program at all.
 NOT_BEGUN = "OCI runtime exec failed"
@@ -60,10 +63,17 @@ class Server:
 
     :param settings: the site's settings.
     :param connection: Fabric's connection from `-H`; without it `ssh.host` is used.
+    :param console: whose full log has all that is sent, and what came of it.
     """
 
-    def __init__(self, settings: Settings, connection: Connection | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        connection: Connection | None = None,
+        console: Console | None = None,
+    ) -> None:
         self.settings = settings
+        self.console = console or Console()
         self.connection = prepared(settings.ssh, connection)
         self._given = connection is not None
         self._guard = threading.Lock()
@@ -89,6 +99,7 @@ class Server:
         :raises ServerUnreachable: one line that says which of name, network, key or sign-in.
         """
         if not self.connection.is_connected:
+            self.console.note(f"      connecting to {self}", begins=True)
             sign_in(self.connection, str(self))
 
     def close(self) -> None:
@@ -146,15 +157,16 @@ class Server:
         interrupts.check()
         self.open()
         options = {"hide": True, "warn": True, "in_stream": False, "encoding": "utf-8"}
-        with self._explaining(command):
+        with Entry(self.console, argv) as entry, self._explaining(command):
             try:
                 if on_text:
-                    result = self._listen(line, Listener(on_text), options)
+                    result = self._listen(line, Listener(entry.hear, on_text), options)
                 else:
                     result = self.connection.run(line, timeout=int(limit) + 15, **options)
             except CommandTimedOut:
                 raise CommandFailed(command, 124, "no answer from the server") from None
-        output = Output(result.stdout, result.stderr, result.exited)
+            output = Output(result.stdout, result.stderr, result.exited)
+            entry.ended(output)
         interrupts.check()
         if output.exit_code == 126 and NOT_BEGUN in output.stdout + output.stderr and tries > 1:
             time.sleep(0.5)
@@ -202,6 +214,12 @@ class Server:
         :param terminal: columns and lines of a pty, for a person: what runs there is ended when
             the channel is closed; None: no pty.
         """
+        self.console.note(f"      $ {shlex.join(argv)} (a dialogue)", begins=True)
+        return self._begun(argv, terminal)
+
+    def _begun(
+        self, argv: Sequence[str], terminal: tuple[int, int] | None = None
+    ) -> paramiko.Channel:
         self.open()
         with self._explaining(shlex.join(argv)):
             channel: paramiko.Channel = self.connection.transport.open_session(timeout=15)
@@ -223,9 +241,12 @@ class Server:
         :param on_bytes: called with the number of bytes sent so far.
         :raises CommandFailed: the exit code was not 0.
         """
-        channel = self.channel(argv)
         sent = 0
-        with self._explaining(shlex.join(argv)), channel:
+        with (
+            Entry(self.console, argv) as entry,
+            self._explaining(shlex.join(argv)),
+            self._begun(argv) as channel,
+        ):
             try:
                 while chunk := data.read(256 * 1024):
                     channel.sendall(chunk)
@@ -240,7 +261,10 @@ class Server:
             stdout = channel.makefile("rb").read()
             stderr = channel.makefile_stderr("rb").read()
             exit_code = channel.recv_exit_status()
-        output = Output(stdout.decode(errors="replace"), stderr.decode(errors="replace"), exit_code)
+            output = Output(
+                stdout.decode(errors="replace"), stderr.decode(errors="replace"), exit_code
+            )
+            entry.ended(output, sent=sent)
         if not output.ok:
             raise CommandFailed(shlex.join(argv), exit_code, output.stdout + output.stderr)
         return output
@@ -265,6 +289,7 @@ class Server:
         """
         data = content.encode() if isinstance(content, str) else content
         beside = f"{path}.{os.getpid()}.new"
+        self.console.note(f"      write {path}: {size(len(data))}, mode {mode:04o}", begins=True)
         with self._guard, self._explaining(f"writing {path}"):
             sftp = self.sftp
             try:
@@ -280,14 +305,17 @@ class Server:
                 raise DeployError(f"no such folder on {self}: {posixpath.dirname(path)}") from None
 
     def upload(self, local: Path, path: str) -> None:
-        """Send a file whole or not at all."""
-        beside = f"{path}.{os.getpid()}.new"
+        """Send a file whole or not at all; the console shows how far it has come."""
+        beside, total = f"{path}.{os.getpid()}.new", local.stat().st_size
+        self.console.note(f"      upload {path}: {size(total)}", begins=True)
         with self._guard, self._explaining(f"uploading {local.name}"):
-            self.sftp.put(str(local), beside)
+            with self.console.transfer(f"sent {local.name}", total) as seen:
+                self.sftp.put(str(local), beside, callback=lambda done, _: seen(done))
             self.sftp.posix_rename(beside, path)
 
     def read(self, path: str) -> str | None:
         """A text file's content; None where there is none."""
+        self.console.note(f"      read {path}", begins=True)
         with self._guard, self._explaining(f"reading {path}"):
             try:
                 with self.sftp.open(path, "r") as handle:

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 
 from ..commands import postgres
+from ..report.masking import mask
 from ..settings import Settings
 from .connection import Server
 from .containers import Container, Containers
@@ -88,7 +89,7 @@ class Database:
         limits = self.settings.database
         statement_limit = statement_limit or limits.statement_timeout
         with self._wire(statement_limit + 30) as wire:
-            session = Session(wire)
+            session = Session(wire, self.server.console)
             session.execute(
                 f"SET lock_timeout = '{limits.lock_timeout * 1000:.0f}ms';"
                 f"SET statement_timeout = '{statement_limit * 1000:.0f}ms';"
@@ -129,9 +130,11 @@ class Database:
 
     def _password(self, container: Container) -> str:
         environment = container.environment
+        password = environment.get("POSTGRES_PASSWORD", "")
         if environment.get("POSTGRES_PASSWORD_FILE"):
-            return self.server.run(postgres.read_password_file(container.id)).text
-        return environment.get("POSTGRES_PASSWORD", "")
+            password = self.server.run(postgres.read_password_file(container.id)).text
+        mask.learn(password)
+        return password
 
     # -- questions -----------------------------------------------------------------------------
 

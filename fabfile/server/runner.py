@@ -55,12 +55,13 @@ def complete(data: bytes) -> int:
 class Listener:
     """A file-like object for Fabric's runner that hands text on."""
 
-    def __init__(self, on_text: Callable[[str], None]) -> None:
+    def __init__(self, *on_text: Callable[[str], None]) -> None:
         self.on_text = on_text
         self.encoding = "utf-8"
 
     def write(self, text: str) -> None:
-        self.on_text(text)
+        for on_text in self.on_text:
+            on_text(text)
 
     def flush(self) -> None:
         pass

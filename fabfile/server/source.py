@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ..commands import docker
 from ..errors import DeployError, WrongSetting
+from ..report.words import size
 from ..settings import Settings
 from .connection import Server
 from .containers import COMMIT_LABEL, RELEASE_LABEL
@@ -116,9 +117,9 @@ class Source:
             labels={RELEASE_LABEL: self.release, COMMIT_LABEL: delivery.commit},
             builder=source.builder,
         )
-        self.server.run(
-            command, timeout=self.settings.ssh.build_timeout, on_text=_by_line(self.say)
-        )
+        with self.server.console.building() as take:
+            limit = self.settings.ssh.build_timeout
+            self.server.run(command, timeout=limit, on_text=_by_line(take))
 
     @property
     def _place(self) -> str:
@@ -158,11 +159,12 @@ class Source:
         folder = self._copy
         commit = self.commit()
         if self.uncommitted():
-            self.say(f"uncommitted changes in {folder} stay behind: commit {commit[:10]} is sent")
+            words = f"uncommitted changes in {folder} stay behind: commit {commit[:10]} is sent"
+            self.server.console.warn(words)
         with tempfile.TemporaryDirectory() as temporary:
             archive = Path(temporary) / "source.tar.gz"
             _local(["git", "archive", "--format=tar.gz", f"--output={archive}", commit], cwd=folder)
-            self.say(f"sending commit {commit[:10]}, {_size(archive.stat().st_size)}")
+            self.say(f"sending commit {commit[:10]}, {size(archive.stat().st_size)}")
             self.server.upload(archive, f"{self.folder}/source.tar.gz")
         context = f"{self.folder}/source"
         self.server.shell(_UNPACK, f"{self.folder}/source.tar.gz", context)
@@ -175,11 +177,9 @@ class Source:
 
     def _from_registry(self) -> Delivery:
         image = self.settings.source.image
-        self.server.run(
-            docker.pull(image),
-            timeout=self.settings.ssh.build_timeout,
-            on_text=_by_line(self.say),
-        )
+        with self.server.console.building() as take:
+            limit = self.settings.ssh.build_timeout
+            self.server.run(docker.pull(image), timeout=limit, on_text=_by_line(take))
         self.server.run(docker.tag(image, self.image))
         return Delivery("", "")
 
@@ -191,9 +191,8 @@ class Source:
             )
             assert process.stdout
             try:
-                loaded = self.server.feed(
-                    docker.load(), process.stdout, on_bytes=_every(50_000_000, self.say)
-                )
+                with self.server.console.transfer(f"sent {image}") as seen:
+                    loaded = self.server.feed(docker.load(), process.stdout, on_bytes=seen)
             finally:
                 process.stdout.close()
                 code = process.wait(timeout=30)
@@ -238,21 +237,3 @@ def _by_line(say: Callable[[str], None]) -> Callable[[str], None]:
                 say(line.rstrip("\r"))
 
     return take
-
-
-def _every(step: int, say: Callable[[str], None]) -> Callable[[int], None]:
-    said = 0
-
-    def take(sent: int) -> None:
-        nonlocal said
-        if sent - said >= step:
-            said = sent
-            say(f"sent {_size(sent)}")
-
-    return take
-
-
-def _size(count: int) -> str:
-    if count < 1_000_000:
-        return f"{count / 1000:.1f} kB"
-    return f"{count / 1_000_000:.1f} MB"

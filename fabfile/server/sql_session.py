@@ -9,6 +9,8 @@ from typing import Any, Protocol
 import psycopg2
 
 from ..errors import DeployError
+from ..report.console import Console
+from . import transcript
 
 LOCK_TIMED_OUT = "55P03"
 CHANGED_MEANWHILE = "40001"
@@ -100,10 +102,14 @@ class ForwardedWire:
 
 
 class Session:
-    """One database session: autocommit, so that BEGIN and COMMIT stand in the SQL itself."""
+    """One database session: autocommit, so that BEGIN and COMMIT stand in the SQL itself.
 
-    def __init__(self, wire: Wire) -> None:
+    :param console: whose full log has each statement, without the values in it.
+    """
+
+    def __init__(self, wire: Wire, console: Console) -> None:
         self._wire = wire
+        self._console = console
 
     def execute(self, sql: str) -> None:
         """Run one or more statements; without BEGIN in them they are one transaction.
@@ -148,7 +154,8 @@ class Session:
 
     def _send(self, sql: str) -> str:
         try:
-            return self._wire.send(sql)
+            with transcript.sql(self._console, sql):
+                return self._wire.send(sql)
         except DatabaseError as error:
             with contextlib.suppress(DatabaseError):
                 self._wire.roll_back()

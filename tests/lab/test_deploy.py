@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from urllib.parse import quote
 
 import pytest
 
@@ -14,7 +15,7 @@ from lab import server as lab_server
 from lab.load import Load
 from lab.load_result import LoadResult
 from tests.lab.conftest import Fab, noticed
-from tests.programs import Done
+from tests.programs import ROOT, Done
 
 OnServer = Callable[..., "Done"]
 NEIGHBOURS = (
@@ -46,6 +47,24 @@ def release_of(done: Done) -> str:
     return found[1]
 
 
+def refuse_a_log_without(commands: tuple[str, ...], done: Done, on_server: OnServer) -> None:
+    """The full log has what was sent, and how it ended; and nothing that nobody may read."""
+    name = done.stdout.splitlines()[-1].removeprefix("log: ")
+    path = ROOT / name
+    assert path.stat().st_mode & 0o777 == 0o600
+    text = path.read_text()
+    for command in commands:
+        [number, *_] = re.findall(rf"(?m)#(\d+) \$ .*{command}", text)
+        assert re.search(rf"#{number} exit \d+ in \d", text), command
+    shown = [line for line in done.stdout.splitlines()[:-1] if line.startswith("•")]
+    assert all(line in text for line in shown)
+    environment = "docker exec 1001-stories-db printenv POSTGRES_PASSWORD"
+    password = on_server(environment).stdout.rstrip("\n")
+    assert password
+    for spelling in (password, quote(password, safe=""), password.replace("$", "$$")):
+        assert spelling not in text
+
+
 def test_a_deploy_takes_plain_production_to_a_new_release_and_no_request_fails(
     fab: Fab,
     on_server: OnServer,
@@ -58,6 +77,7 @@ def test_a_deploy_takes_plain_production_to_a_new_release_and_no_request_fails(
     load = under_load()
 
     assert done.returncode == 0, done.stdout + done.stderr
+    refuse_a_log_without(("docker build", "pg_dump", "nginx -s reload"), done, on_server)
     release = release_of(done)
     assert noticed(load) == 0, str(load)
     assert load.by_release["production"] > 0

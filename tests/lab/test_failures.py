@@ -30,6 +30,8 @@ def test_a_release_that_breaks_after_the_switch_is_taken_back_first_and_explaine
     assert "rollback trigger: " in done.stderr
     assert re.search(r"taken back: .*visitors back on blue \S+; .* removed \(in ", done.stderr)
     assert re.search(r"state: visitors are back on blue \S+", done.stderr)
+    [log] = re.findall(r"(?m)^  log: (\S+)$", done.stderr)
+    assert "rollback trigger: " in (ROOT / log).read_text()
     assert done.stdout.index("take back: switch visitors") < done.stdout.index(
         "take back: start the idle colour"
     )

@@ -104,6 +104,7 @@ def test_an_image_of_this_machine_is_streamed_over_the_connection(
         "blue-green-deploy",
         "--set=source.kind=stream",
         "--set=source.image=1001stories:production",
+        "--verbose",
         QUICK,
     )
     subprocess.run(["docker", "rmi", "1001stories:production"], check=True, capture_output=True)
