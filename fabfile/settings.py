@@ -14,17 +14,12 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from .errors import BadSettings
+from .settings_canary import Canary, Preview
 from .settings_file import Origins, dotted, read_value
+from .settings_model import Model, plain
 from .settings_rules import refuse_contradictions
 from .settings_types import (
     AbsoluteFolder,
@@ -66,27 +61,6 @@ ENVIRONMENT_PREFIX = "DEPLOY_"
 NoneOrSqlName = Annotated[
     SqlName | None, BeforeValidator(lambda value: None if value == "" else value)
 ]
-
-
-def _plain(value: Any) -> Any:
-    """Mappings of any kind as dicts, and lists as tuples: the types are strict."""
-    if isinstance(value, Mapping):
-        return {key: _plain(entry) for key, entry in value.items()}
-    if isinstance(value, list):
-        return tuple(_plain(entry) for entry in value)
-    return value
-
-
-class Model(BaseModel):
-    # Strict: `port: true` is no 1, and `port: "80"` no number.
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", validate_default=True, strict=True, allow_inf_nan=False
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def reads_lists(cls, values: Any) -> Any:
-        return _plain(values)
 
 
 class Ssh(Model):
@@ -288,6 +262,7 @@ class Nginx(Model):
         5, ge=1, le=1000, description="answers in a row, on new connections, that prove a switch"
     )
     proof_timeout: Seconds = Field(15, description="seconds for that proof")
+    preview: Preview = Preview()
 
 
 # The site's word for it; pydantic's own `schema` is deprecated, and nobody here calls it.
@@ -428,6 +403,7 @@ class Settings(Model):
     validation: Validation = Validation()
     limits: Limits = Limits()
     deploy: Deploy = Deploy()
+    canary: Canary = Canary()
     meter: Meter = Meter()
     hosts: dict[HostName, dict[str, Any]] = Field(
         default_factory=dict, description="servers by name, each with what it has of its own"
@@ -504,7 +480,7 @@ def load(
         raise BadSettings(
             f"{origins.of(())}: `site:` is {shown(section)}; allowed: a mapping of settings"
         )
-    values = overrides(environment or {}, (), _plain(section), origins)
+    values = overrides(environment or {}, (), plain(section), origins)
     given = [_parsed(assignment) for assignment in assignments]
     for path, text in given:
         if path[0] == "hosts":

@@ -21,6 +21,9 @@ def status(site: Site) -> None:
         status = live.container.status
         say(f"live:    {live.colour}, release {live.release} ({status})", style="bold")
         say(f"former:  {former}")
+        if live.canary:
+            share, where = live.canary.share, f"{live.canary.colour} {live.canary.release}"
+            say(f"canary:  {share} % of visitors are with {where}", style="yellow")
     held = site.lock.look()
     say(f"lock:    {held or 'free'}{'' if not held or held.beating else ' (DEAD)'}")
     dead = site.ledger.cut_off() if not (held and held.beating) else None

@@ -17,10 +17,12 @@ from ..server.releases import Releases
 from ..server.source import Delivery, Source
 from ..server.sql_session import DatabaseError
 from ..site import Site
+from . import canary
 from .colours import ColourRun
 from .migrate import ROLLED_BACK
 from .phase import Phase, Step
-from .traffic import PageFailed, Traffic
+from .traffic import Traffic
+from .watch import PageFailed
 
 NOT_STARTED = "the new colour's container fails to start"
 UNHEALTHY = "its health checks fail"
@@ -59,6 +61,7 @@ class BlueGreen(Phase):
         SIGN_IN_FAILS,
         TOO_SLOW,
         ROLLED_BACK,
+        *canary.TRIGGERS,
     )
 
     # Set by the steps, in their order.
@@ -67,8 +70,10 @@ class BlueGreen(Phase):
     new: ColourRun
     health: Answer
 
-    def __init__(self, site: Site, *, resume: bool = False) -> None:
+    def __init__(self, site: Site, *, resume: bool = False, shares: Sequence[int] = ()) -> None:
+        """:param shares: percentages of the visitors that come before all of them."""
         super().__init__(site)
+        self.canary = canary.CanaryRun(site, shares)
         self.source = Source(site.server, site.settings, site.release, self.console.detail)
         self.migrations = Migrations(site)
         self.releases = Releases(site.server, site.settings)
@@ -95,6 +100,7 @@ class BlueGreen(Phase):
             Step("ask it directly: health, database, login", self.probe, trigger=UNHEALTHY),
             Step("adopt the plain app container as blue", self.adopt, self.disown),
             Step("move back roles that it cannot read", self.make_readable, self.rows_forth),
+            *self.canary.steps(self.switch_back),
             Step(
                 f"switch visitors to {release}, and prove it",
                 self.switch,
@@ -180,6 +186,8 @@ class BlueGreen(Phase):
             f"{live.container.status}); idle: {live.idle}"
         )
         self.traffic.settle()
+        self.former = self.traffic.former
+        self.canary.begin(self.traffic, self.new, self.migrations)
         self.site.nginx.refuse_unswitchable()
         self.traffic.refuse_unprovable()
         self.migrations.refuse_changed()
@@ -284,7 +292,8 @@ class BlueGreen(Phase):
             raise
 
     def switch_back(self) -> str:
-        """No visitor goes back to a release before every value is one that it can read."""
+        """No visitor goes back to a release before every value is one that it can read; once
+        they are back, it does nothing."""
         if self.switched:
             self.rows_back_if_reachable()
             self.start_former()
@@ -404,6 +413,7 @@ class BlueGreen(Phase):
             f"(was {self.former.colour.capitalize()})",
             "• Traffic: 100% switched to new version",
             f"• Health status: {health}",
+            *self.canary.summary(),
         ]
 
     @property
