@@ -186,13 +186,21 @@ def restore(
     phases.restore(site, name, yes=yes, keep_new_rows=keep_new_rows)
 
 
-@site_task(reads=True, help={"diff": "Show what a switch would change in it, line by line."})
-def nginx(site: Site, diff: bool = False) -> None:
+@site_task(
+    reads=True,
+    help={
+        "diff": "Show what a switch would change in it, line by line.",
+        "preview": "Show how to see the idle release through it, with the key.",
+    },
+)
+def nginx(site: Site, diff: bool = False, preview: bool = False) -> None:
     """Show nginx's configuration file, what of it is ours, and where it sends visitors.
 
     Changes nothing. Next: deploy.
     """
-    if diff:
+    if preview:
+        nginx_operation.preview(site)
+    elif diff:
         nginx_operation.diff(site)
     else:
         nginx_operation.show(site)

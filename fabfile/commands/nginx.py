@@ -8,12 +8,13 @@ from typing import Any
 
 from ..errors import WrongSetting
 from ..settings import COLOURS, Settings
-from .nginx_sides import Sides, for_template
+from .nginx_sides import Canary, Sides, for_template
 from .nginx_upstream import hands_on
 from .templates import BadTemplate, render
 
 KEEPALIVE_MIN_TIMEOUT_SINCE = (1, 27, 4)
 HTTP2_DIRECTIVE_SINCE = (1, 25, 1)
+_NEWEST, _STAMP = (99,), "20000101-000000"  # for a look at the template alone
 
 _OF_THE_IMAGE = re.compile(r"^(?:user|pid|load_module)\s[^;{}\n]*;", re.MULTILINE)
 
@@ -91,6 +92,26 @@ def configuration(
         found = "it knows no canary and no preview"
         raise WrongSetting("nginx.template", template, allowed, found=found)
     return text
+
+
+def refuse_bad_template(settings: Settings, share: int = 0) -> None:
+    """Render it once, with every part of it.
+
+    :param share: of a canary; 0: none.
+    :raises BadSettings: the template is not there, or is none, or cannot do what is asked.
+    """
+    idle = settings.app.container_of("green")
+    canary = Canary("green", _STAMP, share) if share else None
+    wanted = canary or settings.nginx.preview.enabled
+    configuration(
+        settings,
+        colour="blue",
+        release=_STAMP,
+        container=settings.app.container_of("blue"),
+        version=_NEWEST,
+        former="",
+        sides=Sides("green", idle, "0" * 32, canary) if wanted else None,
+    )
 
 
 def _values(settings: Settings, version: Version) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from ..server.source import Delivery, Source
 from ..server.sql_session import DatabaseError
 from ..site import Site
 from . import canary
+from .adoption import adopt, disown
 from .colours import ColourRun
 from .migrate import ROLLED_BACK
 from .phase import Phase, Step
@@ -244,28 +245,10 @@ class BlueGreen(Phase):
         return NO_DATABASE if self.new.lacks_database() else UNHEALTHY
 
     def adopt(self) -> None:
-        """Name and tag what runs, so that it is a release like any other; nothing restarts."""
-        live = self.former
-        if live.marked:
-            return
-        settings = self.settings.app
-        image, name = f"{settings.image}:{live.release}", settings.container_of("blue")
-        self.server.run(docker.tag(live.container.image_id, image))
-        adopted = ColourRun(self.site, "blue", live.release)
-        adopted.render(image, commit="", former="", ran_with=live.container)
-        if live.container.name != name:
-            self.site.log("adopting", container=live.container.name, image=image)
-            self.server.run(docker.rename(live.container.name, name))
-            self.console.detail(f"{live.container.name} is now {name}, release {live.release}")
+        adopt(self.site, self.former)
 
     def disown(self) -> str:
-        """The plain container gets its own name back, and is no release of ours."""
-        own, blue = self.former.container.name, self.settings.app.container_of("blue")
-        if self.former.marked or own == blue:
-            return ""
-        if not self.site.containers.named(own):
-            self.server.run(docker.rename(blue, own))
-        self.releases.remove(self.former.release)
+        disown(self.site, self.former)
         return ""  # nobody has noticed
 
     def make_readable(self) -> None:

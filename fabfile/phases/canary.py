@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from .. import interrupts
+from ..commands.nginx import refuse_bad_template
 from ..commands.nginx_sides import Canary
 from ..errors import BadSettings, DeployError
 from ..probes import canary_log
+from ..probes.canary_log import Met
 from ..probes.comparison import Finding, compare, figures
 from ..server.migrations import Migrations
 from ..settings import Settings
@@ -30,15 +32,17 @@ TRIES = 2  # a page that fails now and then is for the log to judge
 def refuse_where_impossible(settings: Settings, shares: Sequence[int]) -> None:
     """See, before anything is contacted, that visitors can be divided.
 
-    :raises BadSettings: nginx's configuration is the site's own.
+    :raises BadSettings: nginx's configuration is the site's own, or its template knows one side.
     """
-    if shares and settings.nginx.manage != "whole":
+    if not shares:
+        return
+    if settings.nginx.manage != "whole":
         raise BadSettings(
-            f"--canary divides visitors in nginx's configuration, and nginx.manage is "
-            f"{settings.nginx.manage}; allowed: whole",
-            state="nothing was touched",
-            next_command="the same without --canary; or set nginx.manage to whole",
+            f"site.nginx.manage is {settings.nginx.manage!r}, and --canary divides visitors in a "
+            "configuration from our template; allowed: whole",
+            next_command="the same command without --canary; or set nginx.manage to whole",
         )
+    refuse_bad_template(settings, shares[0])
 
 
 class CanaryRun:
@@ -109,21 +113,19 @@ class CanaryRun:
 
         :raises DeployError: it is worse than the live release, or a page fails.
         """
-        options, began = self.settings.canary, time.monotonic()
-        watch, log_due = self._pages(), began + LOG_EVERY
+        options, watch = self.settings.canary, self._pages()
+        began = time.monotonic()
+        end, longest = began + options.watch_seconds, began + options.longest_seconds
+        due = min(end, began + LOG_EVERY)
         while True:
             watch.pages(TRIES)
             now = time.monotonic()
-            over = now >= began + options.watch_seconds
-            if over or now >= log_due:
-                met = canary_log.met(self.site.server, self._nginx, self.traffic.moved_at)
-                new, live = met[self.new.release], met[self.traffic.former.release]
-                finding = compare(new, live, self.settings.limits, options.minimum_requests)
-                last = now >= began + options.longest_seconds
-                if finding.word == "failing" or over and (finding.word == "good" or last):
+            if now >= due:
+                new, live, finding = self._compared()
+                if finding.word == "failing" or now >= (end if finding.word == "good" else longest):
                     break
-                log_due = now + LOG_EVERY
-            interrupts.pause(1.0)
+                due = now + LOG_EVERY if now >= end else min(end, now + LOG_EVERY)
+            interrupts.pause(min(1.0, max(0.05, due - now)))
         lines = [
             figures(f"new {self.new.release}", new),
             figures(f"live {self.traffic.former.release}", live),
@@ -152,10 +154,17 @@ class CanaryRun:
 
     def summary(self) -> list[str]:
         """For the deployment's summary."""
-        if not self.shares:
+        if not self.since:
             return []
         shares = ", ".join(f"{share} %" for share in self.shares)
         return [f"• Canary: {shares}, then all; before that {self.seen()}"]
+
+    def _compared(self) -> tuple[Met, Met, Finding]:
+        """The new release and the live one since the last step, and what to think of it."""
+        met = canary_log.met(self.site.server, self._nginx, self.traffic.moved_at)
+        new, live = met[self.new.release], met[self.traffic.former.release]
+        enough = self.settings.canary.minimum_requests
+        return new, live, compare(new, live, self.settings.limits, enough)
 
     def _decide(self, share: int, finding: Finding, lines: list[str]) -> None:
         """:raises DeployError: visitors are to go back."""

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from .. import interrupts
 from ..commands.nginx import configuration, parse_marker
-from ..commands.nginx_sides import CANARY_HEADER, Canary, Sides, Which, canary_in
+from ..commands.nginx_sides import CANARY_HEADER, Canary, Sides, canary_in
 from ..errors import DeployError
 from ..probes.http import Visitor, healthy
 from ..server.live import Live
@@ -83,8 +83,8 @@ class Traffic:
         self._reload(marker, "canary", visitors=canary.share > 0)
         sides = self.sides(self.former.colour, canary)
         assert sides
-        for which, there in (("old", marker), ("new", (canary.colour, canary.release))):
-            self._prove(there, sides.choosing(which), str(canary))
+        self._prove(marker, sides.choosing("old"), str(canary))
+        self._prove((canary.colour, canary.release), sides.choosing("new"), str(canary))
         self.site.log("canary-switched", **detail)
 
     def move(self, colour: Colour, release: str, container: str) -> None:
@@ -169,7 +169,7 @@ class Traffic:
         )
         kept = self._kept(canary.release)
         marker = parse_marker(kept) if kept else ("", "")
-        if kept is None or marker[0] and marker != self.former.marker:
+        if kept is None or (marker[0] and marker != self.former.marker):
             kept = self._config_for_former()
         self.former = replace(self.former, marked=bool(parse_marker(kept)[0]), canary=None)
         self.nginx.put_in_place(kept)
