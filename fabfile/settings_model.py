@@ -1,4 +1,4 @@
-"""What every group of settings is: frozen, strict, and without names that nobody knows."""
+"""What every group of settings is: frozen, strict, without unknown names."""
 
 from __future__ import annotations
 
