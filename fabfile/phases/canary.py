@@ -172,7 +172,6 @@ class CanaryRun:
             self.console.detail(line)
         self.site.log("canary-judged", share=share, finding=finding.word, reason=finding.reason)
         if finding.word == "good":
-            self.console.detail(f"as good as the live one: {finding.reason}")
             return
         if finding.word == "too few" and self.settings.canary.too_few == "go-on":
             self.console.warn(f"too few: {finding.reason}; going on (canary.too_few)")

@@ -43,8 +43,13 @@ def compare(new: Met, live: Met, limits: Limits, enough: int) -> Finding:
         return Finding("erring", failed)
     if new.requests < enough:
         return Finding("too few", f"{new.requests} requests to the new release, {enough} wanted")
-    verdict = judge(live.timing, new.timing, limits)
-    return Finding("slow" if verdict.word == "slow" else "good", verdict.reason)
+    times = (
+        f"p95 {milliseconds(new.timing.p95)}, {milliseconds(live.timing.p95)} on the live one; "
+        f"acceptable: {limits.slower_than_baseline:g} times that, and under "
+        f"{limits.response_seconds:g} s"
+    )
+    slow = judge(live.timing, new.timing, limits).word == "slow"
+    return Finding("slow" if slow else "good", times)
 
 
 def at_least(met: Met) -> float:
