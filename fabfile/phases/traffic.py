@@ -121,7 +121,7 @@ class Traffic:
             self.nginx.put_in_place(self.former_config)
         if not self.reloaded:
             return False
-        self._go(self.former.marker, "back")
+        self._go(self.former.marker, "back", visitors=bool(self.moved_at))
         self.reloaded = False  # a second time there is nothing to do
         self.site.log("taken-back", colour=self.former.colour, to=self.former.release)
         return bool(self.moved_at)
@@ -186,10 +186,13 @@ class Traffic:
         """The configuration before the first change is the one that is kept."""
         self.nginx.put_in_place(text, keep_as="" if self.reloaded else self.site.release)
 
-    def _go(self, marker: tuple[str, str], window: str) -> None:
-        """All visitors to one release."""
+    def _go(self, marker: tuple[str, str], window: str, *, visitors: bool = True) -> None:
+        """All visitors to one release.
+
+        :param visitors: some come from another.
+        """
         self.canary = None
-        self._reload(marker, window, visitors=True)
+        self._reload(marker, window, visitors=visitors)
         self._prove(marker)
 
     def _reload(self, marker: tuple[str, str], window: str, *, visitors: bool) -> None:
