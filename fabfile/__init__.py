@@ -10,6 +10,7 @@ import fabric.main
 import invoke.main
 from invoke.collection import Collection
 
+from .commands.nginx_sides import parse_shares
 from .errors import BadSettings
 from .executor import Executor
 from .monitoring.schedule import duration
@@ -41,6 +42,7 @@ from .tasks_base import newcomer_task, site_task
 _RESUME = {"resume": "Go on with the release whose run was cut off."}
 _JSON = "One JSON document, and nothing else on standard output."
 _WHICH = "blue, green, live, idle, or a service: nginx, db, …"
+_CANARY = {"canary": "Visitors in steps of so many percent, each watched: 5,25,50; then all."}
 _DATA = {"data": "When the rows move: auto, now (the guide's order) or after-switch."}
 
 
@@ -63,14 +65,14 @@ def run_migration(site: Site, data: str = "") -> None:
     phases.migrate(site, _data(data))
 
 
-@site_task(name="blue-green-deploy", aliases=["blue-green"], help=_RESUME)
-def blue_green_deploy(site: Site, resume: bool = False) -> None:
+@site_task(name="blue-green-deploy", aliases=["blue-green"], help=_RESUME | _CANARY)
+def blue_green_deploy(site: Site, resume: bool = False, canary: str = "") -> None:
     """Start the new release as the idle colour and switch visitors to it (03).
 
     Anything that fails before the switch leaves the site untouched; after it, visitors go back
     first. Next: validate-deployment.
     """
-    phases.blue_green_deploy(site, resume=resume)
+    phases.blue_green_deploy(site, resume=resume, shares=parse_shares(canary))
 
 
 @site_task(
@@ -123,13 +125,13 @@ def validate_deployment(site: Site) -> None:
     phases.validate(site)
 
 
-@site_task(help=_DATA | _RESUME)
-def deploy(site: Site, data: str = "", resume: bool = False) -> None:
+@site_task(help=_DATA | _RESUME | _CANARY)
+def deploy(site: Site, data: str = "", resume: bool = False, canary: str = "") -> None:
     """Take the site to a new release: assess, migrate, switch, validate.
 
     Measures the public site all the while. Next: status; rollback takes it back.
     """
-    phases.deploy(site, _data(data), resume=resume)
+    phases.deploy(site, _data(data), resume=resume, shares=parse_shares(canary))
 
 
 @site_task(
@@ -351,13 +353,21 @@ def restore(
     phases.restore(site, name, yes=yes, keep_new_rows=keep_new_rows)
 
 
-@site_task(reads=True, help={"diff": "Show what a switch would change in it, line by line."})
-def nginx(site: Site, diff: bool = False) -> None:
+@site_task(
+    reads=True,
+    help={
+        "diff": "Show what a switch would change in it, line by line.",
+        "preview": "Show how to see the idle release through it, with the key.",
+    },
+)
+def nginx(site: Site, diff: bool = False, preview: bool = False) -> None:
     """Show nginx's configuration file, what of it is ours, and where it sends visitors.
 
     Changes nothing. Next: deploy.
     """
-    if diff:
+    if preview:
+        nginx_operation.preview(site)
+    elif diff:
         nginx_operation.diff(site)
     else:
         nginx_operation.show(site)

@@ -8,8 +8,6 @@ from .server.migration_folder import read_folders
 from .settings import Settings
 from .telling import check as telling_check
 
-NEWEST_NGINX = (99,)  # so that every part of the template is looked at
-
 
 def check(settings: Settings, *, migrations: bool = True, telling: bool = True) -> None:
     """See that certificates, template and migration are there, and are what they should be.
@@ -22,14 +20,7 @@ def check(settings: Settings, *, migrations: bool = True, telling: bool = True) 
     """
     trust(settings.public)
     if settings.nginx.manage == "whole":
-        nginx.configuration(
-            settings,
-            colour="blue",
-            release="20000101-000000",
-            container=settings.app.container_of("blue"),
-            version=NEWEST_NGINX,
-            former="",
-        )
+        nginx.refuse_bad_template(settings)
     if migrations:
         read_folders(settings)
     if telling:

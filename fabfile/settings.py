@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from .errors import BadSettings
+from .settings_canary import Canary, Preview
 from .settings_checks import CHECK_GROUPS as CHECK_GROUPS
 from .settings_checks import Expect, Monitor, SignIn
 from .settings_checks import Validation as Validation
@@ -278,6 +279,7 @@ class Nginx(Model):
         5, ge=1, le=1000, description="answers in a row, on new connections, that prove a switch"
     )
     proof_timeout: Seconds = Field(15, description="seconds for that proof")
+    preview: Preview = Preview()
 
 
 # The site's word for it; pydantic's own `schema` is deprecated, and nobody here calls it.
@@ -397,6 +399,7 @@ class Settings(Model):
     monitor: Monitor = Monitor()
     limits: Limits = Limits()
     deploy: Deploy = Deploy()
+    canary: Canary = Canary()
     meter: Meter = Meter()
     notify: Notify = Notify()
     hooks: tuple[Hook, ...] = Field(

@@ -66,6 +66,16 @@ RULES = (
         lambda drain, cuts: drain > cuts,
     ),
     Rule(
+        ("canary.watch_seconds", "canary.longest_seconds"),
+        "the first not more than the second, in which it is contained",
+        lambda watch, longest: watch <= longest,
+    ),
+    Rule(
+        ("nginx.preview.enabled", "nginx.manage"),
+        "a preview with manage whole: it is part of our template",
+        lambda preview, manage: not preview or manage == "whole",
+    ),
+    Rule(
         ("deploy.lock_dead_after",),
         f"at least {3 * HEARTBEAT}: a run that lives gives a sign every {HEARTBEAT} seconds",
         lambda dead: dead >= 3 * HEARTBEAT,

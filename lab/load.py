@@ -41,6 +41,7 @@ class Load:
     :param port: the site's port on 127.0.0.1; the lab's own if absent
     :param domain: what the site is known by
     :param tls: False for a site that speaks plain HTTP
+    :param browsers: they ask for pages and keep cookies, so that nginx can tell them apart
     :param most_requests: no more than these in all, and never more than `MOST_REQUESTS`
     :param most_seconds: for no longer than this, and never longer than `MOST_SECONDS`
     """
@@ -53,6 +54,7 @@ class Load:
         port: int | None = None,
         domain: str = DOMAIN,
         tls: bool = True,
+        browsers: bool = False,
         mix: tuple[tuple[Errand, int], ...] = MIX,
         authority: Path = CERTIFICATE_AUTHORITY,
         most_requests: int = MOST_REQUESTS,
@@ -70,11 +72,14 @@ class Load:
         self._enough = threading.Event()
         self._threads: list[threading.Thread] = []
         self._tally = Tally()
+        self._browsers = browsers
+        self.journeys: list[list[str]] = []  # of each browser, the releases that it met in order
 
     def start(self) -> Load:
         """Begin; returns at once."""
         refuse_unless_local(Server())
         self._tally = Tally()
+        self.journeys = []
         self._enough.clear()
         deadline = time.monotonic() + self._most_seconds
         self._threads = [
@@ -98,7 +103,10 @@ class Load:
         return self._tally.result()
 
     def _visit(self, number: int, deadline: float) -> None:
-        visitor = Visitor(self._target, self._tally, keeps_connection=number % 2 == 0)
+        visitor = Visitor(
+            self._target, self._tally, keeps_connection=number % 2 == 0, browser=self._browsers
+        )
+        self.journeys.append(visitor.journey)
         chance = random.Random(number)
         # Spread over the first interval, so that visitors do not come in step.
         due = time.monotonic() + self._pause * number / self._visitors

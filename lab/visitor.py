@@ -8,6 +8,7 @@ import socket
 import ssl
 import time
 from dataclasses import dataclass
+from http.cookies import SimpleCookie
 
 from lab.load_result import Tally
 
@@ -39,12 +40,19 @@ class Closed(Exception):
 
 
 class Visitor:
-    """Sends errands; keeps its connection between them, or opens a new one for each."""
+    """Sends errands; keeps its connection between them, or opens a new one for each.
 
-    def __init__(self, target: Target, tally: Tally, keeps_connection: bool) -> None:
+    As a browser it asks for pages, keeps cookies, and remembers which releases it met.
+    """
+
+    def __init__(
+        self, target: Target, tally: Tally, keeps_connection: bool, *, browser: bool = False
+    ) -> None:
         self._target = target
         self._tally = tally
         self._keeps = keeps_connection
+        self._cookies: SimpleCookie | None = SimpleCookie() if browser else None
+        self.journey: list[str] = []  # the releases that it met, in order, each stay once
         self._connection: http.client.HTTPConnection | None = None
 
     def run(self, errand: Errand) -> None:
@@ -105,6 +113,10 @@ class Visitor:
 
     def _headers(self, errand: Errand) -> dict[str, str]:
         headers = {} if self._keeps else {"Connection": "close"}
+        if self._cookies is not None:
+            headers["Accept"] = "text/html,*/*;q=0.8"
+        if self._cookies:
+            headers["Cookie"] = "; ".join(f"{k}={m.value}" for k, m in self._cookies.items())
         if errand.body is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
         return headers
@@ -112,6 +124,9 @@ class Visitor:
     def _judge(
         self, errand: Errand, answer: http.client.HTTPResponse, body: bytes, seconds: float
     ) -> None:
+        release = answer.headers.get("X-App-Release", "none")
+        if self._cookies is not None:
+            self._remember(answer, release)
         if answer.status not in errand.statuses:
             words = body[:120].decode(errors="replace").replace("\n", " ")
             self._tally.failed(errand.path, f"{answer.status} {words}", answer.status)
@@ -119,5 +134,11 @@ class Visitor:
         written = None
         if errand.method == "POST":
             written = int(json.loads(body)["id"])
-        release = answer.headers.get("X-App-Release", "none")
         self._tally.answered(answer.status, release, seconds, written)
+
+    def _remember(self, answer: http.client.HTTPResponse, release: str) -> None:
+        assert self._cookies is not None
+        for text in answer.headers.get_all("Set-Cookie", ()):
+            self._cookies.load(text)
+        if not self.journey or self.journey[-1] != release:
+            self.journey.append(release)

@@ -6,15 +6,25 @@ from . import Document
 from .pieces import ContainerState, Piece, Usage
 
 
+class Canary(Piece):
+    """The release of a canary under way; its share in percent of the visitors."""
+
+    colour: str
+    release: str
+    share: int
+
+
 class Live(Piece):
     """What visitors get.
 
     :param former: the release that a rollback goes to; null: there is none yet.
+    :param canary: the release that some visitors are with; null: all are with the live one.
     """
 
     colour: str
     release: str
     former: str | None
+    canary: Canary | None
 
 
 class StatusContainer(ContainerState):

@@ -5,8 +5,13 @@ from __future__ import annotations
 import difflib
 
 from ..commands.nginx import configuration
+from ..commands.nginx_sides import Sides
+from ..errors import DeployError
+from ..server.live import Live
+from ..server.side_key import known_side_key
 from ..site import Site
 
+HIDDEN = "0" * 32  # in place of the key
 _STYLES = {"+": "green", "-": "red", "@": "cyan"}
 _MANAGED = {
     "upstream": "only the app's upstream is ours; the rest of the site's own file stays as it is",
@@ -45,7 +50,10 @@ def diff(site: Site) -> None:
         version=site.nginx.version,
         former=old,
         known_as=[live.container.name],
+        sides=_idle(site, live) if site.settings.nginx.preview.enabled else None,
     )
+    if key := known_side_key(site.server, site.settings.folders.state):
+        old, new = (text.replace(key, HIDDEN) for text in (old, new))
     path = site.nginx.config_file().host_path
     lines = list(
         difflib.unified_diff(
@@ -56,3 +64,38 @@ def diff(site: Site) -> None:
         site.console.line(line, style=_STYLES.get(line[:1]))
     if not lines:
         site.console.line(f"{path}: nothing would change")
+
+
+def preview(site: Site) -> None:
+    """Print how the idle release is seen before anybody else sees it, with the key.
+
+    :raises DeployError: it is off, or no switch has put it into nginx's configuration yet.
+    """
+    options, url = site.settings.nginx.preview, site.settings.public.url
+    if not options.enabled:
+        raise DeployError(
+            "there is no preview: nginx.preview.enabled is false",
+            state="nothing was touched",
+            next_command="set nginx.preview.enabled and hold_seconds; then deploy",
+        )
+    key = known_side_key(site.server, site.settings.folders.state)
+    if not key or key not in site.nginx.read():
+        raise DeployError(
+            "nginx's configuration has no preview yet: the next switch puts it there",
+            state="nothing was touched",
+            next_command="fab deploy",
+        )
+    idle = site.live.read().idle
+    container = site.containers.named(site.settings.app.container_of(idle))
+    cookie = f"{options.cookie}={key}; path=/; secure"
+    for name, value in (
+        ("idle", f"{idle}, {container.status if container else 'not there'}"),
+        ("header", f'curl -H "{options.header}: {key}" {url}/'),
+        ("cookie", f"in the browser's console, on {url}: document.cookie = '{cookie}'"),
+        ("paths", "/blue/ and /green/ with either; links that begin with / leave them"),
+    ):
+        site.console.line(f"{name + ':':<10}{value}")
+
+
+def _idle(site: Site, live: Live) -> Sides:
+    return Sides(live.idle, site.settings.app.container_of(live.idle), HIDDEN)

@@ -114,7 +114,10 @@ class _Reader:
     def live(self) -> document.Live:
         live = self.site.live.read()
         former = live.container.labels.get(FORMER_LABEL) or None
-        return document.Live(colour=live.colour, release=live.release, former=former)
+        canary = live.canary and document.Canary(
+            colour=live.canary.colour, release=live.canary.release, share=live.canary.share
+        )
+        return document.Live(colour=live.colour, release=live.release, former=former, canary=canary)
 
     def containers(self) -> list[ContainerState]:
         """Both colours first, then the others."""

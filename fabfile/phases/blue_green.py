@@ -17,11 +17,14 @@ from ..server.releases import Releases
 from ..server.source import Delivery, Source
 from ..server.sql_session import DatabaseError
 from ..site import Site
+from . import canary
+from .adoption import adopt, disown
 from .colours import ColourRun
 from .migrate import ROLLED_BACK
 from .phase import Phase, Step
 from .record import note_people
-from .traffic import PageFailed, Traffic
+from .traffic import Traffic
+from .watch import PageFailed
 
 NOT_STARTED = "the new colour's container fails to start"
 UNHEALTHY = "its health checks fail"
@@ -60,6 +63,7 @@ class BlueGreen(Phase):
         SIGN_IN_FAILS,
         TOO_SLOW,
         ROLLED_BACK,
+        *canary.TRIGGERS,
     )
 
     # Set by the steps, in their order.
@@ -68,8 +72,10 @@ class BlueGreen(Phase):
     new: ColourRun
     health: Answer
 
-    def __init__(self, site: Site, *, resume: bool = False) -> None:
+    def __init__(self, site: Site, *, resume: bool = False, shares: Sequence[int] = ()) -> None:
+        """:param shares: percentages of the visitors that come before all of them."""
         super().__init__(site)
+        self.canary = canary.CanaryRun(site, shares)
         self.source = Source(site.server, site.settings, site.release, self.console.detail)
         self.migrations = Migrations(site)
         self.releases = Releases(site.server, site.settings)
@@ -96,6 +102,7 @@ class BlueGreen(Phase):
             Step("ask it directly: health, database, login", self.probe, trigger=UNHEALTHY),
             Step("adopt the plain app container as blue", self.adopt, self.disown),
             Step("move back roles that it cannot read", self.make_readable, self.rows_forth),
+            *self.canary.steps(self.switch_back),
             Step(
                 f"switch visitors to {release}, and prove it",
                 self.switch,
@@ -181,6 +188,8 @@ class BlueGreen(Phase):
             f"{live.container.status}); idle: {live.idle}"
         )
         self.traffic.settle()
+        self.former = self.traffic.former
+        self.canary.begin(self.traffic, self.new, self.migrations)
         self.site.nginx.refuse_unswitchable()
         self.traffic.refuse_unprovable()
         self.migrations.refuse_changed()
@@ -238,28 +247,10 @@ class BlueGreen(Phase):
         return NO_DATABASE if self.new.lacks_database() else UNHEALTHY
 
     def adopt(self) -> None:
-        """Name and tag what runs, so that it is a release like any other; nothing restarts."""
-        live = self.former
-        if live.marked:
-            return
-        settings = self.settings.app
-        image, name = f"{settings.image}:{live.release}", settings.container_of("blue")
-        self.server.run(docker.tag(live.container.image_id, image))
-        adopted = ColourRun(self.site, "blue", live.release)
-        adopted.render(image, commit="", former="", ran_with=live.container)
-        if live.container.name != name:
-            self.site.log("adopting", container=live.container.name, image=image)
-            self.server.run(docker.rename(live.container.name, name))
-            self.console.fact(f"{live.container.name} is now {name}, release {live.release}")
+        adopt(self.site, self.former)
 
     def disown(self) -> str:
-        """The plain container gets its own name back, and is no release of ours."""
-        own, blue = self.former.container.name, self.settings.app.container_of("blue")
-        if self.former.marked or own == blue:
-            return ""
-        if not self.site.containers.named(own):
-            self.server.run(docker.rename(blue, own))
-        self.releases.remove(self.former.release)
+        disown(self.site, self.former)
         return ""  # nobody has noticed
 
     def make_readable(self) -> None:
@@ -286,7 +277,8 @@ class BlueGreen(Phase):
             raise
 
     def switch_back(self) -> str:
-        """No visitor goes back to a release before every value is one that it can read."""
+        """No visitor goes back to a release before every value is one that it can read; once
+        they are back, it does nothing."""
         if self.switched:
             self.rows_back_if_reachable()
             self.start_former()
@@ -406,6 +398,7 @@ class BlueGreen(Phase):
             f"(was {self.former.colour.capitalize()})",
             "• Traffic: 100% switched to new version",
             f"• Health status: {health}",
+            *self.canary.summary(),
         ]
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from .. import interrupts
 from ..errors import (
@@ -21,6 +22,7 @@ from ..server.migrations import Migrations
 from ..site import Site
 from .assess import Assess
 from .blue_green import BlueGreen
+from .canary import CANARY, refuse_where_impossible
 from .full_rollback import FullRollback
 from .measured import measured
 from .migrate import Migrate
@@ -34,23 +36,25 @@ from .validate import Validate
 FORWARD = (*MAKES_A_RELEASE, Migrate.name)
 
 
-def deploy(site: Site, data: str | None = None, *, resume: bool = False) -> None:
+def deploy(
+    site: Site, data: str | None = None, *, resume: bool = False, shares: Sequence[int] = ()
+) -> None:
     """Assess, migrate, switch, validate; whatever fails is taken back.
 
     :param data: when the rows move, over `migration.data`.
     :param resume: go on with the release of the run that was cut off.
+    :param shares: percentages of the visitors that come before all of them; in a run that is
+        resumed by default those that it was begun with.
     :raises DeployError: refused or failed; nothing had to be taken back.
     :raises TakenBack: failed; the site is on its former release.
     """
-    if resume:
-        site.release = _resumable(site).release
-    blue_green = BlueGreen(site, resume=resume)
-    blue_green.source.check()
+    blue_green = _switch(site, resume, shares)
     account(site.settings.sign_in)
     migration = Migrate(site, data, resume=resume)
     with site.locked("deploy"), measured(site):
         site.hooks.around("deploy", "before")
         _begin(site, resume)
+        blue_green.canary.note()
         assess(site)
         migration.run()
         try:
@@ -82,14 +86,12 @@ def migrate(site: Site, data: str | None = None) -> None:
         migration.run()
 
 
-def blue_green_deploy(site: Site, *, resume: bool = False) -> None:
-    """Phases 3 and 4, with the guide's expected output."""
-    if resume:
-        site.release = _resumable(site).release
-    phase = BlueGreen(site, resume=resume)
-    phase.source.check()
+def blue_green_deploy(site: Site, *, resume: bool = False, shares: Sequence[int] = ()) -> None:
+    """Phases 3 and 4, with the guide's expected output; parameters as in `deploy`."""
+    phase = _switch(site, resume, shares)
     with site.locked(phase.name), measured(site):
         _begin(site, resume)
+        phase.canary.note()
         phase.run()
         site.settle()
         _say(site, phase.summary())
@@ -194,6 +196,23 @@ def undo_restore(site: Site, name: str) -> None:
         phase = UndoRestore(site, name)
         phase.run()
         _say(site, phase.summary())
+
+
+def _switch(site: Site, resume: bool, shares: Sequence[int]) -> BlueGreen:
+    """The phase that moves visitors, after everything that can be refused before it.
+
+    :raises BadSettings: visitors cannot be divided, or there is nothing to send.
+    :raises DeployError: there is nothing to resume.
+    """
+    refuse_where_impossible(site.settings, shares)
+    if resume:
+        dead = _resumable(site)
+        site.release = dead.release
+        begun = dead.last(CANARY)
+        shares = shares or (begun.detail["shares"] if begun else ())
+    phase = BlueGreen(site, resume=resume, shares=shares)
+    phase.source.check()
+    return phase
 
 
 def _begin(site: Site, resume: bool = False) -> None:

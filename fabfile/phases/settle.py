@@ -16,6 +16,7 @@ from ..server.sql_session import DatabaseError
 from ..site import Site
 from .colours import ColourRun
 from .restore import DatabaseRestore, log_rollback
+from .traffic import Traffic
 
 MAKES_A_RELEASE = ("deploy", "blue-green-deploy")
 # Files that were being written; the lock's own are somebody else's. $1 state folder.
@@ -35,6 +36,9 @@ def clear_up(site: Site, *, going_back: bool = False) -> Live | None:
         return None
     with site.console.step("clear away what the run that was cut off has left"):
         live = site.live.read()
+        if live.canary:  # before what they are with is removed
+            Traffic(site, live).settle()
+            live = site.live.read()
         for release in dead.releases if dead.task in MAKES_A_RELEASE else ():
             if not _is_kept(live, release):
                 _remove_release(site, live, dead, release)

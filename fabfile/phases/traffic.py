@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import cached_property
 
 from .. import interrupts
 from ..commands.nginx import configuration, parse_marker
+from ..commands.nginx_sides import CANARY_HEADER, Canary, Sides, canary_in
 from ..errors import DeployError
-from ..probes.http import Answer, Visitor, healthy
-from ..probes.witness import access_log
-from ..server.containers import Container
-from ..server.forwarding import ForwardingRefused
+from ..probes.http import Visitor, healthy
 from ..server.live import Live
+from ..server.side_key import side_key
 from ..settings import Colour
 from ..site import Site
-
-LOG_EVERY = 5.0  # seconds
-
-
-class PageFailed(DeployError):
-    """A page did not answer as it must.
-
-    :param path: which.
-    """
-
-    path = ""
+from .watch import Watch, seen, words
 
 
 class Traffic:
@@ -42,17 +32,23 @@ class Traffic:
         self.former = former
         site.recorder.found_live(former.colour, former.release)
         self.former_config = ""
-        self.moved_at = ""
+        self.moved_at = ""  # when visitors were last sent elsewhere; empty: never
+        self.reloaded = False  # whether nginx was given another configuration than the former
+        self._reloaded_at = ""
         self.marker = former.marker
+        self.canary: Canary | None = None
 
     def settle(self) -> None:
-        """Make the configuration in place the one that nginx runs.
+        """Make the configuration in place the one that nginx runs, and one for all visitors.
 
         They differ when an operator died between the two; a restart of nginx would then go to a
-        colour that may not be there.
+        colour that may not be there. One who died in a canary has left visitors on two releases.
         """
         text = self.nginx.read()
-        if parse_marker(text) != self.former.marker:
+        canary = self.former.canary or canary_in(text)
+        if canary:
+            text = self._end_canary(canary)
+        elif parse_marker(text) != self.former.marker:
             self.site.console.warn(
                 "the nginx configuration in place is not the one that runs (a run ended between "
                 f"the two); putting back the one for {self.former.container.name}"
@@ -72,15 +68,36 @@ class Traffic:
                 next_command="mend what the reason names (certificate, nginx, network) first",
             )
 
+    def share(self, canary: Canary) -> None:
+        """Send a part of the visitors to the idle release, and prove that both answer.
+
+        :param canary: with a share of 0 nobody is sent there, and only the operator can look.
+        :raises DeployError: with nginx's own words, or the answer that came instead.
+        """
+        marker = (self.former.colour, self.former.release)
+        container = self.settings.app.container_of(self.former.colour)
+        text = self._rendered(marker, container, self.former_config, canary)
+        self._place(text)
+        detail = {"colour": canary.colour, "to": canary.release, "share": canary.share}
+        self.site.log("canary-switching", **detail)
+        self.canary = canary
+        if canary.share:
+            self.site.recorder.happened(f"{canary.share} % of visitors to {canary.release}")
+        self._reload(marker, "canary", visitors=canary.share > 0)
+        sides = self.sides(self.former.colour, canary)
+        assert sides
+        self._prove(marker, sides.choosing("old"), str(canary))
+        self._prove((canary.colour, canary.release), sides.choosing("new"), str(canary))
+        self.site.log("canary-switched", **detail)
+
     def move(self, colour: Colour, release: str, container: str) -> None:
         """Render, test, put in place, reload, and prove that the new release answers.
 
         :raises DeployError: with nginx's own words, or the answer that came instead.
         """
-        text = self._rendered((colour, release), container, self.former_config)
-        self.nginx.put_in_place(text, keep_as=self.site.release)
+        self._place(self._rendered((colour, release), container, self.former_config))
         self.site.log("switching", colour=colour, to=release, container=container)
-        self._go((colour, release))
+        self._go((colour, release), "after")
         self.site.log("switched", colour=colour, to=release, former=self.former.release)
 
     def take_up(self, marker: tuple[str, str]) -> None:
@@ -88,55 +105,36 @@ class Traffic:
 
         :param marker: the colour and release that visitors are with now.
         """
-        file = self.nginx.config_file().host_path
-        kept = self.site.server.read(f"{file}.backup-{marker[1]}")  # as the switch kept it
+        kept = self._kept(marker[1])  # as the switch kept it
         if kept is not None:
             self.former = replace(self.former, marked=bool(parse_marker(kept)[0]))
         self.former_config = self._config_for_former() if kept is None else kept
         self.moved_at, self.marker = self.site.server.now(), marker
+        self.reloaded = True
 
     def take_back(self) -> bool:
         """Send visitors back to the former colour, and prove it; right also when none had left.
 
-        :returns: whether any may have left.
+        :returns: whether any may have left, and had not been taken back already.
         :raises DeployError: the former release does not answer.
         """
         if not self.former_config:
             return False
         if self.nginx.read() != self.former_config:
             self.nginx.put_in_place(self.former_config)
-        if not self.moved_at:
+        if not self.reloaded:
             return False
-        self._go(self.former.marker)
+        self._go(self.former.marker, "back", visitors=bool(self.moved_at))
+        self.reloaded = False  # a second time there is nothing to do
         self.site.log("taken-back", colour=self.former.colour, to=self.former.release)
-        return True
+        return bool(self.moved_at)
 
     def watch(self, seconds: float, acceptable_errors: float) -> None:
-        """Ask every critical page until the time is over; the first failure ends it.
-
-        :param seconds: how long.
-        :param acceptable_errors: percent of all visitors' requests answered 5xx.
-        :raises DeployError: a page failed, another release answered, or errors rose.
-        """
-        visitor = Visitor(self.settings.public, user_agent="deploy-watch")
-        critical = [
-            (path, p.status) for path, p in self.settings.public.pages.items() if p.critical
-        ]
-        end = time.monotonic() + seconds
-        log_due = time.monotonic() + LOG_EVERY
-        while True:
-            for path, allowed in critical:
-                self._watch_page(visitor, path, allowed)
-                interrupts.check()
-            over = time.monotonic() >= end
-            # Not each time: the engine reads a log from its start to find the last seconds.
-            if over or time.monotonic() >= log_due:
-                self._watch_configuration(visitor)
-                self._watch_errors(acceptable_errors)
-                log_due = time.monotonic() + LOG_EVERY
-            if over:
-                return
-            interrupts.pause(min(1.0, max(0.05, end - time.monotonic())))
+        """Watch the release that visitors are with, as `Watch.until` does."""
+        colour: Colour = "blue" if self.marker[0] == "blue" else "green"
+        container = self.settings.app.container_of(colour)
+        watch = Watch(self.site, self.marker, since=self.moved_at, container=container)
+        watch.until(seconds, acceptable_errors)
 
     def drain(self) -> bool:
         """Wait until old workers, with requests in flight to the other colour, have left.
@@ -152,87 +150,99 @@ class Traffic:
             )
         return drained
 
-    def _go(self, marker: tuple[str, str]) -> None:
-        self.moved_at = self.site.server.now()
-        self.marker = marker
+    def sides(self, colour: Colour, canary: Canary | None) -> Sides | None:
+        """The idle release beside this colour; None where nobody is to meet it.
+
+        :param colour: the live one.
+        """
+        if canary is None and not self.settings.nginx.preview.enabled:
+            return None
+        idle: Colour = "green" if colour == "blue" else "blue"
+        return Sides(idle, self.settings.app.container_of(idle), self._key, canary)
+
+    def _end_canary(self, canary: Canary) -> str:
+        """Visitors of a canary whose run has died go back to the live release, all of them.
+
+        :returns: the configuration for them.
+        """
+        live = f"{self.former.colour} {self.former.release}"
+        self.site.console.warn(
+            f"a run ended in its canary, with {canary.share} % of the visitors on {canary.colour} "
+            f"{canary.release}; taking them back to {live}"
+        )
+        kept = self._kept(canary.release)
+        marker = parse_marker(kept) if kept else ("", "")
+        if kept is None or (marker[0] and marker != self.former.marker):
+            kept = self._config_for_former()
+        self.former = replace(self.former, marked=bool(parse_marker(kept)[0]), canary=None)
+        self.nginx.put_in_place(kept)
+        try:
+            self._go(self.former.marker, "back")
+        except DeployError as error:  # it is not well itself, and nobody is kept from going on
+            self.site.console.warn(f"{error.reason}: {error.evidence}")
+        self.site.log("taken-back", colour=self.former.colour, to=self.former.release)
+        self.drain()
+        self.moved_at, self.reloaded = "", False  # this run has moved nobody yet
+        return kept
+
+    def _place(self, text: str) -> None:
+        """The configuration before the first change is the one that is kept."""
+        self.nginx.put_in_place(text, keep_as="" if self.reloaded else self.site.release)
+
+    def _go(self, marker: tuple[str, str], window: str, *, visitors: bool = True) -> None:
+        """All visitors to one release.
+
+        :param visitors: some come from another.
+        """
+        self.canary = None
         colour, release = marker if marker[0] else (self.former.colour, self.former.release)
-        back = self.site.recorder.sent(colour, release)
-        if self.site.meter:
-            self.site.meter.mark("back" if back else "after")
-        self.nginx.reload()
+        self.site.recorder.sent(colour, release)
+        self._reload(marker, window, visitors=visitors)
         self._prove(marker)
 
-    def _prove(self, marker: tuple[str, str]) -> None:
-        visitor = Visitor(self.settings.public, user_agent="deploy-proof", timeout=5)
-        nginx, app = self.settings.nginx, self.settings.app
+    def _reload(self, marker: tuple[str, str], window: str, *, visitors: bool) -> None:
+        """:param visitors: they may meet another release from now on."""
+        self._reloaded_at = self.site.server.now()
+        if visitors:
+            self.moved_at = self._reloaded_at
+        self.marker, self.reloaded = marker, True
+        if self.site.meter:
+            self.site.meter.mark(window)
+        self.nginx.reload()
+
+    def _prove(
+        self,
+        marker: tuple[str, str],
+        headers: Mapping[str, str] | None = None,
+        canary: str = "",
+    ) -> None:
+        """Wait until answer after answer comes from this release.
+
+        :param headers: of each request, such as the one that chooses a side.
+        :param canary: as each answer must name it.
+        """
+        public, nginx, app = self.settings.public, self.settings.nginx, self.settings.app
+        visitor = Visitor(public, user_agent="deploy-proof", timeout=5, headers=headers)
         end, proved = time.monotonic() + nginx.proof_timeout, 0
         while proved < nginx.proof_answers:
             answer = visitor.ask(app.health_path)
-            right = not healthy(answer, app) and self.site.live.marker_of(answer) == marker
+            there = (answer.colour, answer.release)
+            if not canary:
+                there = self.site.live.marker_of(answer)
+            said = answer.headers.get(CANARY_HEADER, "")
+            right = not healthy(answer, app) and there == marker and said == canary
             proved = proved + 1 if right else 0
             if not right and time.monotonic() > end:
                 raise DeployError(
-                    f"the public address does not answer as {_words(marker)} "
+                    f"the public address does not answer as {words(marker)} "
                     f"{nginx.proof_timeout:.0f} s after the reload",
-                    evidence=f"{_seen(answer)}\n{self.nginx.errors_since(self.moved_at)}",
+                    evidence=f"{seen(answer)}\n{self.nginx.errors_since(self._reloaded_at)}",
                 )
             interrupts.pause(0.05)
 
-    def _watch_page(self, visitor: Visitor, path: str, allowed: tuple[int, ...]) -> None:
-        answer = visitor.ask(path)
-        if answer.status == 0 and self._answers_on_its_server():
-            return  # it is our own network
-        if answer.limited:
-            return  # the rate limiter, not the release
-        if answer.status not in allowed:
-            failed = PageFailed(
-                f"{path} answers {answer.status or answer.error}; allowed: "
-                f"{', '.join(map(str, allowed))}",
-                evidence=f"{_seen(answer)}\n{self.site.containers.last_logs(self._serving.name)}",
-            )
-            failed.path = path
-            raise failed
-        if answer.colour or self.settings.nginx.manage == "whole":
-            self._refuse_other(path, (answer.colour, answer.release))
-
-    def _watch_configuration(self, visitor: Visitor) -> None:
-        if self.settings.nginx.manage == "upstream":  # else each page says it by itself
-            path = self.settings.app.health_path
-            self._refuse_other(path, self.site.live.marker_of(visitor.ask(path)))
-
-    def _refuse_other(self, path: str, marker: tuple[str, str]) -> None:
-        if marker != self.marker:
-            raise DeployError(
-                f"{path} is answered by {_words(marker)}, not by {_words(self.marker)}",
-                evidence="nginx was given another configuration meanwhile",
-            )
-
-    def _answers_on_its_server(self) -> bool:
-        with contextlib.suppress(ForwardingRefused):
-            return self.site.live.answers_inside()
-        return False
-
-    def _watch_errors(self, acceptable: float) -> None:
-        """The second witness: what nginx answered all visitors, not only us."""
-        counts = access_log(self.site.server, self.nginx.container.name, self.moved_at)
-        names = [self.marker]
-        if self.settings.nginx.manage == "upstream":
-            names.append(("", ""))  # a log format of the site's own: all of it, since the switch
-        ours = [c for c in counts if (c.colour, c.release) in names]
-        total = sum(c.count for c in ours)
-        failed = sum(c.count for c in ours if c.status >= 500)
-        if total < self.settings.limits.minimum_samples:
-            return
-        if failed * 100 > acceptable * total:
-            raise DeployError(
-                f"{failed} of {total} requests to the new release failed (nginx's log); "
-                f"acceptable: {acceptable:g} %",
-                evidence=self.site.containers.last_logs(self._serving.name),
-            )
-
-    @property
-    def _serving(self) -> Container:
-        return self.site.live.read().container
+    def _kept(self, release: str) -> str | None:
+        """The configuration that a switch to this release has kept."""
+        return self.site.server.read(f"{self.nginx.config_file().host_path}.backup-{release}")
 
     def _config_for_former(self) -> str:
         """The configuration for the former release: a kept copy of it, else rendered anew."""
@@ -247,7 +257,13 @@ class Traffic:
         marker = (former.colour, former.release)
         return self._rendered(marker, former.container.name, self.nginx.read())
 
-    def _rendered(self, marker: tuple[Colour, str], container: str, replaced: str) -> str:
+    def _rendered(
+        self,
+        marker: tuple[Colour, str],
+        container: str,
+        replaced: str,
+        canary: Canary | None = None,
+    ) -> str:
         return configuration(
             self.settings,
             colour=marker[0],
@@ -256,17 +272,9 @@ class Traffic:
             version=self.nginx.version,
             former=replaced,
             known_as=[self.former.container.name],
+            sides=self.sides(marker[0], canary),
         )
 
-
-def _words(marker: tuple[str, str]) -> str:
-    return f"{marker[0]} {marker[1]}" if marker[0] else "the former configuration"
-
-
-def _seen(answer: Answer) -> str:
-    if not answer.status:
-        return f"{answer.path}: {answer.error}"
-    return (
-        f"{answer.path}: {answer.status}, answered by "
-        f"{_words((answer.colour, answer.release))}: {answer.body[:300]}"
-    )
+    @cached_property
+    def _key(self) -> str:
+        return side_key(self.site.server, self.settings.folders.state)

@@ -31,15 +31,22 @@ class Visitor:
     :param public: the site as visitors see it; `connect` and `connect_http` lead elsewhere while
         the name, SNI and certificate check stay the domain's.
     :param timeout: seconds until an answer counts as not come; in all, not for each read.
+    :param headers: further ones of each request.
     :raises BadSettings: `public.ca_file` cannot be read.
     """
 
     def __init__(
-        self, public: Public, *, user_agent: str = "deploy-probe", timeout: float = 10
+        self,
+        public: Public,
+        *,
+        user_agent: str = "deploy-probe",
+        timeout: float = 10,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         self.public = public
         self.timeout = timeout
         self._headers = {"Host": public.domain, "User-Agent": user_agent, "Accept": "*/*"}
+        self._headers |= headers or {}
         self._opened = 0
         self._session = requests.Session()
         self._session.trust_env = False

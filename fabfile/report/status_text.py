@@ -49,6 +49,9 @@ def _live(status: Status) -> Iterator[Row]:
     words = f" ({state_words(state)})" if state else ""
     yield "live", f"{live.colour}, release {live.release}{words}", "bold"
     yield "former", live.former or "none yet", ""
+    if canary := live.canary:
+        where = f"{canary.colour} {canary.release}"
+        yield "canary", f"{canary.share} % of visitors are with {where}", _WARN
 
 
 def _database(status: Status) -> Iterator[Row]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ..commands import docker
 from ..commands.compose import labels_of
 from ..commands.nginx import parse_marker
+from ..commands.nginx_sides import CANARY_HEADER, LIVE_HEADER, Canary, canary_in, canary_of
 from ..errors import DeployError
 from ..probes.http import Answer, Visitor, direct
 from ..settings import COLOURS, Colour
@@ -30,12 +31,15 @@ class Live:
 
     :param marked: nginx runs a configuration that we rendered; False for the site's own plain
         one, whose app container is taken as blue.
+    :param canary: the idle release that some visitors are with already; the live one is still
+        the one that they came from.
     """
 
     colour: Colour
     release: str
     container: Container
     marked: bool
+    canary: Canary | None = None
 
     @property
     def idle(self) -> Colour:
@@ -75,9 +79,11 @@ class LiveReader:
         answer = self.ask()
         if answer.status:
             colour, release = self.marker_of(answer)
+            canary = canary_of(answer.headers.get(CANARY_HEADER, ""))
         else:
-            colour, release = parse_marker(self.nginx.read())
-        return self._marked(colour, release) if colour else self._plain()
+            text = self.nginx.read()
+            (colour, release), canary = parse_marker(text), canary_in(text)
+        return self._marked(colour, release, canary) if colour else self._plain()
 
     def ask(self) -> Answer:
         """The public address from here; where that fails, nginx from the server's own side."""
@@ -97,6 +103,9 @@ class LiveReader:
 
         :param answer: one that has just come from the public address.
         """
+        if live := answer.headers.get(LIVE_HEADER, ""):  # whichever side has answered
+            colour, _, release = live.partition(" ")
+            return colour, release
         if answer.colour:
             return answer.colour, answer.release
         container = self.nginx.container
@@ -151,11 +160,11 @@ class LiveReader:
             container = gone(name, self._kept_labels(live.idle, release))
         return Live(live.idle, release, container, marked=True)
 
-    def _marked(self, colour: str, release: str) -> Live:
+    def _marked(self, colour: str, release: str, canary: Canary | None) -> Live:
         known: Colour = "blue" if colour == "blue" else "green"
         name = self.settings.app.container_of(known)
         container = self.containers.named(name) or gone(name, self._kept_labels(known, release))
-        return Live(known, release, container, marked=True)
+        return Live(known, release, container, marked=True, canary=canary)
 
     def _kept_labels(self, colour: Colour, release: str) -> dict[str, str]:
         """The labels that a container had, from the override that is kept of its release."""

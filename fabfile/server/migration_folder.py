@@ -17,7 +17,8 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from ..errors import BadSettings, WrongSetting
-from ..settings import Model, Settings
+from ..settings import Settings
+from ..settings_model import Model
 from ..settings_types import SqlName
 from .sql_text import PROJECT, checksum
 

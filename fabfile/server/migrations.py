@@ -126,6 +126,10 @@ class Migrations:
         """Whether something has to go back before a release gets visitors."""
         return any(not one.lives_with(container) and one.has_moved() for one in self.all)
 
+    def unread_by(self, container: Container) -> list[str]:
+        """Those with a role that a release does not say it can read."""
+        return [one.name for one in self.roles if not one.lives_with(container)]
+
     def unsettled(self) -> list[str]:
         """What a validation would not accept, one line each; empty when all is well."""
         return [fault for one in self.all for fault in one.unsettled()]

@@ -44,12 +44,16 @@ PHASES: dict[str, tuple[type[Phase], ...]] = {
     "keeping": (FullRollback,),
     "restore": (DatabaseRestore,),
     "resume": (Assess, Migrate, BlueGreen, Validate),
+    "canary": (Assess, Migrate, BlueGreen, Validate),
 }
+SHARES = (5, 50)
+CANARY = ("canary", BlueGreen)
 RUN: dict[str, Callable[[Site], None]] = {
     "keeping": lambda site: deploy.full_rollback(site, yes=True, keep_new_rows=True),
     "restore": lambda site: deploy.restore(site, "latest", yes=True, keep_new_rows=False),
     "resume": lambda site: deploy.deploy(site, resume=True),
     "deploy": deploy.deploy,
+    "canary": lambda site: deploy.deploy(site, shares=SHARES),
     "rollback": deploy.rollback,
     "full": lambda site: deploy.full_rollback(site, yes=True, keep_new_rows=False),
 }
@@ -64,7 +68,8 @@ def _steps(task: str) -> Iterator[tuple[type[Phase], int, str]]:
     settings = load({"ssh": {"host": "nobody@127.0.0.1:9"}})
     site = Site(settings, Server(settings), Console())
     for phase in PHASES[task]:
-        for number, step in enumerate(phase(site).steps()):
+        made = BlueGreen(site, shares=SHARES) if (task, phase) == CANARY else phase(site)
+        for number, step in enumerate(made.steps()):
             yield phase, number, step.title.replace(site.release, "RELEASE")
 
 
@@ -156,7 +161,8 @@ def main(task: str, number: str, position: str) -> None:
         phase, _, title = steps_of(task)[int(number)]
         # A run that takes something up has its own words for what comes first.
         _at(phase, title[:SAME], HAPPENS[position])
-    settings = lab_settings("deploy.watch_seconds=0", "ssh.connect_timeout=2")
+    quick = ("deploy.watch_seconds=0", "canary.watch_seconds=0.1", "canary.longest_seconds=0.1")
+    settings = lab_settings(*quick, "ssh.connect_timeout=2")
     try:
         with interrupts.listening():
             RUN[task](Site(settings, Server(settings), Console()))

@@ -249,6 +249,33 @@ def test_a_connection_that_stays_away_leaves_the_site_up(
     _whole_after(fab(*NEXT[then]), before, visitors, swapped=task == "full")
 
 
+# -- visitors on two releases ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("title", "position", "then"),
+    [
+        ("send 5 % of visitors", "mid", "deploy"),
+        ("send 5 % of visitors", "after", "rollback"),
+        ("watch 50 % of visitors", "after", "resume"),
+    ],
+)
+def test_a_canary_dies_and_the_next_command_brings_its_visitors_back(
+    title: str, position: str, then: str, fab: Fab, visitors: Load, live_release: None
+) -> None:
+    was, before = _label(_live_container(), "release"), visitors.snapshot()
+    _die("canary", _number("canary", title), position)
+    two = "canary:  " in fab("status").stdout
+    assert two == (position == "after"), "what is live is still the former release"
+    hurry = ("--set=canary.watch_seconds=0.1", "--set=canary.longest_seconds=0.1")
+    done = fab(*NEXT[then], *(hurry if then == "resume" else ()))
+    _whole_after(done, before, visitors)
+    assert not two or re.search(rf"taking them back to \w+ {was}", done.stdout)
+    there = _label(_live_container(), "release")
+    assert (there == was) == (then == "rollback")
+    assert ("send 50 % of visitors" in done.stdout) == (then == "resume"), "as it was begun"
+
+
 # -- Ctrl-C ------------------------------------------------------------------------------------
 
 
