@@ -35,12 +35,15 @@ EVERY = ("ssh", "folders", "compose")
 GOES_BY: Mapping[str, tuple[str, ...]] = {
     "assess-infrastructure": ("public", "database", "limits", "deploy"),
     "run-migration": ("database", "migration"),
-    "blue-green-deploy": ("app", "source", "public", "nginx", "limits", "deploy", "meter"),
-    "validate-deployment": ("public", "validation", "limits"),
+    "blue-green-deploy": (
+        *("app", "source", "public", "nginx", "limits", "deploy", "canary", "meter"),
+        *("notify", "report"),
+    ),
+    "validate-deployment": ("public", "validation", "expect", "sign_in", "limits"),
     "rollback": ("app", "public", "nginx", "database", "migration", "deploy", "meter"),
     "deploy": (
         *("app", "source", "public", "nginx", "database", "migration", "validation"),
-        *("limits", "deploy", "meter"),
+        *("expect", "sign_in", "limits", "deploy", "canary", "meter", "notify", "report", "log"),
     ),
     "status": ("app", "look", "database", "public"),
     "releases": ("app", "deploy"),
@@ -64,6 +67,7 @@ GOES_BY: Mapping[str, tuple[str, ...]] = {
     "exec": (),
     "report": ("report",),
     "notify": ("notify",),
+    "monitor": ("monitor", "public", "expect", "limits"),
     "doctor": ("app", "source", "public", "nginx", "database", "limits"),
     "setup": ("app", "limits"),
 }
@@ -222,10 +226,19 @@ def _entries(group: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
 
 def _table(prefix: str, fields: Mapping[str, FieldInfo]) -> list[str]:
     lines = ["| setting | default | meaning |", "|---|---|---|"]
-    for name, field in fields.items():
+    for name, field in _flat(prefix, fields):
         meaning = _cell(field.description or "")
-        lines.append(f"| `{prefix}{name}` | {_default(field)} | {meaning} |")
+        lines.append(f"| `{name}` | {_default(field)} | {meaning} |")
     return [*lines, ""]
+
+
+def _flat(prefix: str, fields: Mapping[str, FieldInfo]) -> Iterator[tuple[str, FieldInfo]]:
+    """The settings by their whole name, those of a group within a group too."""
+    for name, field in fields.items():
+        if group := _group(field):
+            yield from _flat(f"{prefix}{name}.", group.model_fields)
+        else:
+            yield f"{prefix}{name}", field
 
 
 def _default(field: FieldInfo) -> str:
