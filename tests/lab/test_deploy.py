@@ -54,7 +54,7 @@ def refuse_a_log_without(commands: tuple[str, ...], done: Done, on_server: OnSer
     assert path.stat().st_mode & 0o777 == 0o600
     text = path.read_text()
     for command in commands:
-        [number, *_] = re.findall(rf"(?m)#(\d+) \$ .*{command}", text)
+        [number, *_] = re.findall(rf"#(\d+) [^|\n].*{command}", text)
         assert re.search(rf"#{number} exit \d+ in \d", text), command
     shown = [line for line in done.stdout.splitlines()[:-1] if line.startswith("•")]
     assert all(line in text for line in shown)
