@@ -78,9 +78,13 @@ class Speed:
 
 @dataclass(frozen=True)
 class Window:
-    """One row of the times before and after; places in percent of the row's width."""
+    """One row of the times before and after; places in percent of the row's width.
+
+    :param look: as a series has it.
+    """
 
     times: Times
+    look: str
     p50: float
     p95: float
     maximum: float
@@ -288,11 +292,18 @@ def _windows(report: RunReport) -> Windows | None:
     # A limit far away must not press the bars flat, nor one slow answer: it ends at the edge.
     widest = 1.1 * (max(bound, slowest) if bound < 4 * slowest else 1.5 * slowest)
 
+    former = report.former.colour if report.former else "plain"
+    there = [mark.colour for mark in report.marks if mark.colour and not mark.back]
+    looks = {"before": former, "back": former, "after": there[-1] if there else "plain"}
+
     def place(seconds: float) -> float:
         return min(100.0, 100 * seconds / widest)
 
     return Windows(
-        tuple(Window(t, place(t.p50), place(t.p95), place(t.maximum)) for t in rows),
+        tuple(
+            Window(t, looks.get(t.label, "plain"), place(t.p50), place(t.p95), place(t.maximum))
+            for t in rows
+        ),
         place(baseline.p95) if baseline and baseline.samples else None,
         place(bound) if bound <= widest else None,
     )
