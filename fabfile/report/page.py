@@ -20,6 +20,7 @@ from .verdict import fell, named, totals, verdict
 from .words import milliseconds, size, span
 
 TEMPLATE = "report.html.j2"
+LABEL = 16.0  # percent of the picture that a mark's label takes
 NOT_NAMED = "former"  # as the meter calls answers that name no release
 
 
@@ -50,6 +51,7 @@ class Moving:
 
     :param left: in percent.
     :param label: stands beside its number; empty where there is no room.
+    :param leftward: it stands on the left.
     """
 
     left: float
@@ -57,6 +59,7 @@ class Moving:
     when: str
     what: str
     label: str
+    leftward: bool
     back: bool
 
 
@@ -78,9 +81,13 @@ class Speed:
 
 @dataclass(frozen=True)
 class Window:
-    """One row of the times before and after; places in percent of the row's width."""
+    """One row of the times before and after; places in percent of the row's width.
+
+    :param look: as a series has it.
+    """
 
     times: Times
+    look: str
     p50: float
     p95: float
     maximum: float
@@ -213,19 +220,15 @@ def _answers(report: RunReport, name: str) -> int:
 
 def _moving(report: RunReport, length: float) -> list[Moving]:
     places = [100 * mark.at / length for mark in report.marks]
-    return [
-        Moving(
-            left,
-            number,
-            _moment(report.began, mark.at)[11:],
-            mark.what,
-            _short(mark) if after - left > 16 else "",
-            mark.back,
-        )
-        for number, (mark, left, after) in enumerate(
-            zip(report.marks, places, [*places[1:], 100.0], strict=False), start=1
-        )
-    ]
+    moving = []
+    for place, mark in enumerate(report.marks):
+        left = places[place]
+        before, after = [0.0, *places][place], [*places, 100.0][place + 1]
+        rightward, leftward = after - left > LABEL, left - before > 2 * LABEL
+        label = _short(mark) if rightward or leftward else ""
+        when = _moment(report.began, mark.at)[11:]
+        moving.append(Moving(left, place + 1, when, mark.what, label, not rightward, mark.back))
+    return moving
 
 
 def _short(mark: Mark) -> str:
@@ -288,11 +291,18 @@ def _windows(report: RunReport) -> Windows | None:
     # A limit far away must not press the bars flat, nor one slow answer: it ends at the edge.
     widest = 1.1 * (max(bound, slowest) if bound < 4 * slowest else 1.5 * slowest)
 
+    former = report.former.colour if report.former else "plain"
+    there = [mark.colour for mark in report.marks if mark.colour and not mark.back]
+    looks = {"before": former, "back": former, "after": there[-1] if there else "plain"}
+
     def place(seconds: float) -> float:
         return min(100.0, 100 * seconds / widest)
 
     return Windows(
-        tuple(Window(t, place(t.p50), place(t.p95), place(t.maximum)) for t in rows),
+        tuple(
+            Window(t, looks.get(t.label, "plain"), place(t.p50), place(t.p95), place(t.maximum))
+            for t in rows
+        ),
         place(baseline.p95) if baseline and baseline.samples else None,
         place(bound) if bound <= widest else None,
     )
