@@ -120,7 +120,14 @@ class Folders(Model):
 class Compose(Model):
     """The site's compose project."""
 
-    file: InnerPath = Field("docker-compose.yml", description="in the project folder")
+    files: tuple[InnerPath, ...] = Field(
+        ("docker-compose.yml",),
+        min_length=1,
+        description="in the project folder, in the order in which Compose takes them",
+    )
+    profiles: tuple[Name, ...] = Field(
+        (), description="as with --profile; empty: COMPOSE_PROFILES in .env, if it is there"
+    )
     project: Project = Field(
         "", description="project name; empty: read from the containers' labels"
     )
@@ -435,6 +442,11 @@ class Settings(Model):
     groups: dict[HostName, tuple[HostName, ...]] = Field(
         default_factory=dict, description="names for several hosts"
     )
+
+    @property
+    def compose_paths(self) -> tuple[str, ...]:
+        """The compose files on the server, in the order in which Compose takes them."""
+        return tuple(f"{self.folders.project}/{file}" for file in self.compose.files)
 
     @model_validator(mode="after")
     def groups_name_hosts(self) -> Settings:

@@ -40,6 +40,7 @@ RULES = (
     Rule(
         ("compose.app", "compose.nginx", "compose.database"), "three different services", _different
     ),
+    Rule(("compose.files",), "each file once", lambda files: _different(*files)),
     Rule(
         ("folders.project", "folders.state", "folders.backups"),
         "three different folders",

@@ -76,11 +76,13 @@ def _add_source(facts: Facts, place: Place, app: Service) -> None:
         return
     facts.add("source.kind", "git", "the working copy's commit; or server, registry, stream")
     where = (
-        f"build: {app.build} in {place.project.file}" if app.build else "where its Dockerfile is"
+        f"build: {app.build} in {place.project.file_names}"
+        if app.build
+        else "where its Dockerfile is"
     )
     facts.add("source.folder", ".", f"on this machine: {where}")
     if app.dockerfile:
-        facts.add("source.dockerfile", app.dockerfile, f"dockerfile: in {place.project.file}")
+        facts.add("source.dockerfile", app.dockerfile, f"dockerfile: in {place.project.file_names}")
 
 
 def add_pages(facts: Facts, place: Place, found: Found) -> None:

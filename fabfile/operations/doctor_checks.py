@@ -67,7 +67,7 @@ MACHINE: Sequence[Row] = (
         )
         for colour in COLOURS
     ),
-    ("project folder", "the compose file lies there", server.project_folder, SIGNED_IN),
+    ("project folder", "the compose files lie there", server.project_folder, SIGNED_IN),
     (
         "state folder",
         "lock, ledger and releases lie there; environments with secrets among them",
@@ -83,6 +83,12 @@ SITE: Sequence[Row] = (
         ("Compose", "project folder"),
     ),
     ("containers", "the site is found by its containers' labels", site.containers, ENGINE),
+    (
+        "made from",
+        "a release has nothing of a compose file that the settings do not name",
+        site.made_from,
+        ("containers",),
+    ),
     (
         "app container",
         "it goes on serving visitors until the new release is proved",

@@ -159,19 +159,20 @@ def port(patient: Patient, colour: Colour) -> Finding:
 
 
 def project_folder(patient: Patient) -> Finding:
-    folder, file = patient.settings.folders.project, patient.settings.compose.file
+    folder = patient.settings.folders.project
     found = read_folder(patient.server, folder)
     if not found.exists:
         return failing(
             f"no folder {folder} on {patient.server}",
             "set folders.project; or, on a new server: fab setup --from FOLDER",
         )
-    if not patient.server.run(["test", "-r", f"{folder}/{file}"], check=False).ok:
-        return failing(
-            f"{folder} has no {file} that can be read",
-            "set compose.file; or, on a new server: fab setup --from FOLDER",
-        )
-    return well(f"{folder}/{file}")
+    for file in patient.settings.compose_paths:
+        if not patient.server.run(["test", "-r", file], check=False).ok:
+            return failing(
+                f"no {file} that can be read",
+                "set compose.files; or, on a new server: fab setup --from FOLDER",
+            )
+    return well(", ".join(patient.settings.compose_paths))
 
 
 def state_folder(patient: Patient) -> Finding:

@@ -81,9 +81,9 @@ def _ensure(site: Site, step: SetupStep) -> None:
 
 
 def _next(site: Site, own: SiteSetup, *, todo: bool) -> None:
-    say, file = site.console.line, site.settings.compose.file
+    say, files = site.console.line, ", ".join(site.settings.compose.files)
     if not own.has_files:
-        say(f"no site yet: {site.settings.folders.project} has no {file} to start")
+        say(f"no site yet: {site.settings.folders.project} has no {files} to start")
         say("next: fab setup --from FOLDER, with the compose file and what belongs beside it")
     elif todo:
         say("next: fab setup does it")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import posixpath
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -91,6 +93,11 @@ class Container:
         raise DeployError(f"{self.name} has no network address; it is {self.status}")
 
     @property
+    def made_from(self) -> tuple[str, ...]:
+        """The compose files that it was made from; empty where it does not say."""
+        return made_from(self.labels)
+
+    @property
     def release(self) -> str | None:
         return self.labels.get(RELEASE_LABEL)
 
@@ -98,6 +105,17 @@ class Container:
         """The role values that this release says it can read; None where it does not say."""
         text = self.labels.get(READS_LABEL + role_type)
         return None if text is None else frozenset(v.strip() for v in text.split(",") if v.strip())
+
+
+def made_from(labels: Mapping[str, str]) -> tuple[str, ...]:
+    """The compose files that a container was made from, as seen from its project's folder, in the
+    order in which Compose took them.
+
+    :param labels: the container's.
+    """
+    folder = labels.get(docker.COMPOSE_FOLDER) or "."
+    files = labels.get(docker.COMPOSE_FILES, "").split(",")
+    return tuple(posixpath.relpath(posixpath.join(folder, file), folder) for file in files if file)
 
 
 class Containers:

@@ -117,7 +117,7 @@ class Nginx:
         copy = f"nginx/{posixpath.basename(inside)}"
         raise DeployError(
             f"{inside} is not mounted into {name}: it is part of its image",
-            evidence=f"two lines to add to service {service} in {self.settings.compose.file}:\n"
+            evidence=f"two lines to add to service {service} in {self.settings.compose.files[0]}:\n"
             f"    volumes:\n      - ./{copy}:{inside}:ro",
             state="nothing was touched",
             next_command=f"on the server, in {self.settings.folders.project}: mkdir -p nginx; "

@@ -73,7 +73,8 @@ SITES = (
     SmallSite(
         "magazine",
         "/home/ubuntu/www/live",
-        "docker-compose -p press up -d --build",
+        "docker-compose -f docker-compose.yml -f production.yml --profile edge -p press "
+        "up -d --build",
         ("/", "/up"),
         ("press[-_]proxy[-_]1", "press[-_]postgres[-_]1"),
     ),

@@ -6,6 +6,7 @@ lab's own site is put back.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -88,6 +89,8 @@ EXPECTED = {
     "shop": {
         "folders.project": "/home/ubuntu/acme",
         "folders.state": "/home/ubuntu/acme-deploy",
+        "compose.files": ("docker-compose.yml", "docker-compose.override.yml"),
+        "compose.profiles": (),
         "compose.project": "acme",
         "compose.env_file": "shop.env",
         "app.image": "acme-shop",
@@ -110,6 +113,8 @@ EXPECTED = {
     "magazine": {
         "folders.project": "/home/ubuntu/www/live",
         "folders.state": "/home/ubuntu/press-deploy",
+        "compose.files": ("docker-compose.yml", "production.yml"),
+        "compose.profiles": ("edge",),
         "compose.project": "press",
         "compose.app": "web",
         "compose.nginx": "proxy",
@@ -133,7 +138,7 @@ EXPECTED = {
     "wiki": {
         "folders.project": "/opt/wiki",
         "folders.state": "/home/ubuntu/gardenwiki-deploy",
-        "compose.file": "compose.yaml",
+        "compose.files": ("compose.yaml",),
         "compose.project": "gardenwiki",
         "compose.app": "web",
         "compose.env_file": ".env",
@@ -161,6 +166,7 @@ def test_init_finds_a_site_and_it_is_deployed_twice_and_rolled_back_without_a_fa
     found = {name: _value(started.settings, name) for name in EXPECTED[site.name]}
     assert found == EXPECTED[site.name]
 
+    _refuse_what_the_files_give(started)
     before = neighbours(site, HERE)
     load_on_it = site.load().start()
     try:
@@ -212,6 +218,26 @@ def test_a_configuration_inside_nginxs_image_is_refused_with_the_two_lines_to_ad
     assert "│     volumes:" in done.stderr
     assert "│       - ./nginx/site.conf:/etc/nginx/conf.d/site.conf:ro" in done.stderr
     assert not started.file.exists()
+
+
+def _refuse_what_the_files_give(started: Started) -> None:
+    """The doctor finds every file and service; and says where what runs came from others."""
+    looked = _found_by_the_doctor(started)
+    files = ", ".join(started.settings.compose.files)
+    assert looked["compose file"][0] == "pass", looked["compose file"]
+    assert looked["made from"] == ("pass", files)
+    if len(started.settings.compose.files) == 1:
+        return
+    first = started.settings.compose.files[0]
+    verdict, found = _found_by_the_doctor(started, f"--set=compose.files=[{first}]")["made from"]
+    assert verdict == "warn"
+    assert f"made from other files than {first}: " in found
+    assert found.endswith(f" from {files}")
+
+
+def _found_by_the_doctor(started: Started, *arguments: str) -> dict[str, tuple[str, str]]:
+    checks = json.loads(started.fab("doctor", "--json", *arguments).stdout)
+    return {check["name"]: (check["verdict"], check["found"]) for check in checks}
 
 
 def _value(settings: Settings, name: str) -> object:

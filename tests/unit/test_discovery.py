@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from fabfile.discovery import documents
 from fabfile.discovery.facts import Facts
 from fabfile.discovery.nginx_files import domain, split_dump, targets, tree
 from fabfile.discovery.ports import listening, next_free
 from fabfile.discovery.roles import APP, DATABASE, NGINX, apps, candidates
 from fabfile.discovery.services import Service, in_container, in_document
 from fabfile.discovery.tables import Table, add_tables
+from fabfile.server.containers import made_from
 
 
 def service(name: str, image: str = "", **more: object) -> Service:
@@ -164,6 +166,65 @@ def test_ports_that_are_taken() -> None:
 """
     assert listening(text) == {3000, 8080}
     assert next_free([3000, 3000], {3000, 3002}) == [3001, 3003]
+
+
+def document(text: str) -> object:
+    return documents.read(text, "a.yml")
+
+
+@pytest.mark.parametrize(
+    ("below", "above", "whole"),
+    [
+        ("{image: a}", "{image: b}", {"image": "b"}),
+        ("{ports: ['1:1']}", "{ports: ['2:2']}", {"ports": ["1:1", "2:2"]}),
+        (
+            "{build: ./a}",
+            "{build: {args: {B: c}}}",
+            {"build": {"context": "./a", "args": {"B": "c"}}},
+        ),
+        ("{environment: [A=1, B=2]}", "{environment: {B: 3}}", {"environment": {"A": "1", "B": 3}}),
+        ("{environment: {A: 1}}", "{environment: [B=2]}", {"environment": ["A=1", "B=2"]}),
+        ("{env_file: a.env}", "{env_file: [b.env]}", {"env_file": ["a.env", "b.env"]}),
+        (
+            "{healthcheck: {test: [CMD, a], retries: 3}}",
+            "{healthcheck: {test: [CMD, b]}}",
+            {"healthcheck": {"test": ["CMD", "b"], "retries": 3}},
+        ),
+        ("{ports: ['1:1'], image: a}", "{ports: !reset [], image: b}", {"image": "b"}),
+        ("{ports: ['1:1']}", "{ports: !override ['2:2']}", {"ports": ["2:2"]}),
+        ("{image: a}", "", {"image": "a"}),
+    ],
+)
+def test_several_compose_files_are_one_as_compose_merges_them(
+    below: str, above: str, whole: object
+) -> None:
+    assert documents.merged([document(below), document(above)]) == whole
+
+
+def test_what_env_says_of_files_and_profiles() -> None:
+    given = documents.variables("COMPOSE_FILE='a.yml:./b/c.yml'\n#COMPOSE_PROFILES=no\n")
+    assert documents.files_by(given) == ("a.yml", "b/c.yml")
+    assert documents.profiles_by(given) == ()
+    given = documents.variables("COMPOSE_FILE=a.yml;b.yml\nCOMPOSE_PATH_SEPARATOR=;\n")
+    assert documents.files_by(given) == ("a.yml", "b.yml")
+    assert documents.profiles_by({"COMPOSE_PROFILES": "x, y"}) == ("x", "y")
+
+
+@pytest.mark.parametrize(
+    ("folder", "label", "files"),
+    [
+        ("/srv/a", "/srv/a/b.yml,/srv/a/c/d.yml", ("b.yml", "c/d.yml")),
+        ("/srv/a", "b.yml,c.yml", ("b.yml", "c.yml")),  # Compose 1.29
+        ("/srv/a", "/srv/b.yml", ("../b.yml",)),
+        ("/srv/a", "", ()),
+    ],
+)
+def test_the_files_that_a_container_was_made_from(
+    folder: str, label: str, files: tuple[str, ...]
+) -> None:
+    prefix = "com.docker.compose.project"
+    labels = {f"{prefix}.working_dir": folder, f"{prefix}.config_files": label}
+    assert made_from(labels) == files
 
 
 def test_the_surest_source_comes_first() -> None:

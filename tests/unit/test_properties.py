@@ -301,14 +301,14 @@ def test_an_override_is_read_back_with_exactly_the_values_that_were_given(
     labels: dict[str, str],
     volumes: dict[str, Any],
 ) -> None:
-    app, project, file_name, colour, release, container, image = names
+    app, project, file, colour, release, container, image = names
     own = ("labels", "networks", "build", "container_name", "depends_on", "hostname", "links")
     service = {k: v for k, v in service.items() if k not in (*own, "ports", "profiles")}
     text = compose.override(
         yaml.safe_dump({"services": {app: service}, "volumes": volumes, "version": "3.8"}),
         app,
         project=project,
-        file_name=file_name,
+        file_names=[file],
         colour=colour,
         release=release,
         container=container,
@@ -450,9 +450,8 @@ def test_for_any_settings_that_load_every_command_of_them_is_one_line(data: st.D
         docker.stop(app.container_of("blue"), app.stop_grace),
         compose.resolved(
             ["docker", "compose"],
+            chosen,
             project=chosen.compose.project or "p",
-            folder=chosen.folders.project,
-            file=f"{chosen.folders.project}/{chosen.compose.file}",
         ),
     ]
     for argv in commands:
@@ -467,6 +466,7 @@ def test_for_any_settings_that_load_every_command_of_them_is_one_line(data: st.D
 KNOWN = {"--force-rm", "--tag", "--file", "--build-arg", "--time"} | {
     "--project-name",
     "--project-directory",
+    "--profile",
 }
 
 
