@@ -10,6 +10,7 @@ import fabric.main
 import invoke.main
 from invoke.collection import Collection
 
+from . import usage
 from .errors import BadSettings
 from .executor import Executor
 from .newcomer import Newcomer
@@ -332,3 +333,4 @@ ns.add_collection(Collection("lock", lock_status, lock_release))
 # Here, and not as tasks.executor_class in invoke.yaml, where somebody's own file could lack it.
 for program in (fabric.main.program, invoke.main.program):
     program.executor_class = Executor
+usage.install(fabric.main.program, invoke.main.program)

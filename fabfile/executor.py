@@ -54,10 +54,12 @@ class Executor(fabric.Executor):  # type: ignore[misc]
         """Run the command's tasks, on every server that it is for."""
         calls = self.normalize(tasks)
         ours = [call for call in calls if isinstance(call.task, SiteTask)]
-        if not ours:  # lab.up; fab -H host -- uname
+        console = Console()
+        if not ours:  # init; lab.up; fab -H host -- uname
+            with explained(console):
+                self._refuse_bad_hosts()
             return super().execute(*tasks)
         part = Part.given()
-        console = Console()
         self._origins = Origins(settings_guard.files_of(self.config))
         with explained(console, self._origins):
             servers = self._servers(ours, part)
@@ -115,6 +117,11 @@ class Executor(fabric.Executor):  # type: ignore[misc]
         if part and part.revision:
             return {name: [_at(part.revision, s) for s in each] for name, each in servers.items()}
         return servers
+
+    def _refuse_bad_hosts(self) -> None:
+        """Fabric would make a connection of each."""
+        for host in filter(None, self._words([])):
+            load({}, server=host)
 
     def _section(self) -> object:
         """What stands under `site:`; of a complete file given with -f, nothing but that."""
