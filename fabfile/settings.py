@@ -61,6 +61,7 @@ from .settings_words import explain, nearest, shown
 Colour = Literal["blue", "green"]
 COLOURS: tuple[Colour, Colour] = ("blue", "green")
 ENVIRONMENT_PREFIX = "DEPLOY_"
+SHOWN = 200  # status of a page that shows something
 
 # What a site may not have; `--set NAME=` empties it too.
 NoneOrSqlName = Annotated[
@@ -235,6 +236,12 @@ class Public(Model):
         "Strict-Transport-Security",
     )
     certificate_days: int = Field(14, ge=0, le=3650, description="fewer days left than this warns")
+
+    @property
+    def front(self) -> str:
+        """The page that shows the site: `/`, else the first that is to answer 200; empty: none."""
+        shown = [path for path, page in self.pages.items() if SHOWN in page.status]
+        return "/" if "/" in shown else next(iter(shown), "")
 
     @property
     def url(self) -> str:
@@ -442,6 +449,12 @@ class Settings(Model):
     groups: dict[HostName, tuple[HostName, ...]] = Field(
         default_factory=dict, description="names for several hosts"
     )
+
+    @property
+    def timed_paths(self) -> list[str]:
+        """The pages whose times are compared with those before a deploy."""
+        front = [self.public.front] if self.public.front else []
+        return list(dict.fromkeys([self.app.health_path, *front]))
 
     @property
     def compose_paths(self) -> tuple[str, ...]:

@@ -166,7 +166,7 @@ class Assess(Phase):
 
     def baseline(self) -> None:
         visitor = Visitor(self.settings.public, user_agent="deploy-baseline")
-        paths = [self.settings.app.health_path, "/"]
+        paths = self.settings.timed_paths
         samples = max(self.settings.limits.minimum_samples, 20)
         self.site.baseline = timing = measure(visitor, paths, samples)
         self.site.log("baseline", timing=timing.to_json())

@@ -126,11 +126,11 @@ class Validate(Phase):
 
     def endpoints(self) -> list[Check]:
         app = self.settings.app
-        main, health = (pages.patiently(self.visitor, path) for path in ("/", app.health_path))
+        health = pages.patiently(self.visitor, app.health_path)
         problem = healthy(health, app)
         of = partial(Check.of, pages.GROUP)
         return [
-            of("main page", main.status == 200, "200", main.found, critical=not main.limited),
+            *pages.check_main_page(self.visitor),
             of(
                 "health body",
                 not problem,
@@ -143,7 +143,7 @@ class Validate(Phase):
 
     def performance(self) -> list[Check]:
         limits = self.settings.limits
-        paths = [self.settings.app.health_path, "/"]  # the baseline's
+        paths = self.settings.timed_paths  # the baseline's
         timing, compared = measure_patiently(self.visitor, paths, self.baseline, limits)
         alone = judge(None, timing, limits)
         limit, times = f"p95 under {limits.response_seconds:g} s", limits.slower_than_baseline

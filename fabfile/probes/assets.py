@@ -20,7 +20,7 @@ def check_assets(visitor: Visitor) -> list[Check]:
     What the main page links to is checked as well: a page of one release whose files are
     another's is the usual fault of a switch.
     """
-    page = patiently(visitor, "/").body
+    page = patiently(visitor, visitor.public.front or "/").body
     linked = list(dict.fromkeys(LINKED.findall(page)))[:LINKED_LIMIT]
     checks = []
     for path in dict.fromkeys([*visitor.public.static_paths, *linked]):

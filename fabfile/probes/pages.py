@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import interrupts
 from ..report.checks import Check
-from ..settings import Page, Settings
+from ..settings import SHOWN, Page, Settings
 from .http import Answer, Visitor
 
 GROUP = "Application endpoints"
@@ -23,6 +23,15 @@ def check_pages(visitor: Visitor, settings: Settings) -> list[Check]:
         check_page(path, page, patiently(visitor, path))
         for path, page in settings.public.pages.items()
     ]
+
+
+def check_main_page(visitor: Visitor) -> list[Check]:
+    """The page that shows the site, wherever that is; none where no page is to answer 200."""
+    if not visitor.public.front:
+        return []
+    main = patiently(visitor, visitor.public.front)
+    good, critical = main.status == SHOWN, not main.limited
+    return [Check.of(GROUP, "main page", good, str(SHOWN), main.found, critical=critical)]
 
 
 def check_page(path: str, page: Page, answer: Answer) -> Check:

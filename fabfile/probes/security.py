@@ -27,7 +27,7 @@ def check_security(visitor: Visitor) -> list[Check]:
 
 def check_headers(visitor: Visitor) -> list[Check]:
     """The headers that the settings name, on the main page."""
-    answer = patiently(visitor, "/")
+    answer = patiently(visitor, visitor.public.front or "/")
     return [
         Check.of(
             GROUP,

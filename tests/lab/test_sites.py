@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fabfile.settings import Settings, load
+from fabfile.settings import Page, Settings, load
 from lab import server as lab_server
 from lab.places import CERTIFICATE_AUTHORITY
 from tests.lab.conftest import HERE, SETTINGS_FILE
@@ -126,6 +126,7 @@ EXPECTED = {
         "app.health_path": "/up",
         "app.health_database": "connected",
         "app.login_path": "",
+        "public.pages": {"/": Page(status=(302,)), "/up": Page()},
         "nginx.config": "/etc/nginx/conf.d/magazine.conf",
         "database.user_table": "members",
         "database.user_id": "member_id",
@@ -148,6 +149,7 @@ EXPECTED = {
         "app.health_status": (),
         "public.domain": "wiki.example.org",
         "public.scheme": "http",
+        "public.pages": {"/": Page(status=(404,)), "/health": Page()},
         "nginx.config": "/etc/nginx/conf.d/default.conf",
         "database.user_table": None,
         "database.role_type": None,
