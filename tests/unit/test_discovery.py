@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from fabfile.discovery import documents
@@ -137,12 +139,30 @@ def test_users_are_the_table_with_an_enum_of_roles() -> None:
     said = tables_say(
         Table("account", {"id": None}, "id", {}),
         Table("Person", {"no": None, "rank": "UserRole", "updated_at": None}, "no", {}),
-        Table("Session", {"whose": None}, None, {"whose": '"Person"'}),
+        Table("Session", {"whose": None}, None, {"whose": "Person"}),
     )
     assert said["user_table"] == "Person"
     assert (said["user_id"], said["role_column"], said["role_type"]) == ("no", "rank", "UserRole")
     assert (said["updated_column"], said["created_column"]) == ("updated_at", None)
     assert (said["session_table"], said["session_user"]) == ("Session", "whose")
+
+
+def test_a_schema_is_named_where_the_tables_are_not_in_the_usual_one() -> None:
+    columns: dict[str, str | None] = {"id": None, "role": "user_role"}
+    there = Table("users", columns, "id", {}, schema="shop", seen=False)
+    session = Table("session", {}, None, {"who": "users"}, schema="shop", seen=False)
+    other = Table("session", {}, None, {"who": "users"}, schema="archive", seen=False)
+    said = tables_say(other, session, there)
+    assert (said["schema"], said["role_type"]) == ("shop", "user_role")
+    assert (said["session_table"], said["session_user"]) == ("session", "who")
+
+    usual = Table("account", {"id": None}, "id", {})
+    assert tables_say(there, usual)["user_table"] == "account", "what is found without a schema"
+    assert "schema" not in tables_say(usual)
+
+    apart = replace(there, foreign_types=("user_role",))
+    assert tables_say(apart)["role_type"] is None
+    assert "schema" not in tables_say(replace(apart, seen=True))
 
 
 def test_users_without_roles_are_users_and_other_tables_are_not() -> None:
