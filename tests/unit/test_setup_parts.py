@@ -11,9 +11,9 @@ from fabfile.commands import compose, system
 from fabfile.commands.daemon import rotates, with_rotation
 from fabfile.commands.nginx_upstream import hosts_in
 from fabfile.errors import BadSettings, DeployError
-from fabfile.operations.doctor_check import Finding, Patient, Question, diagnose, failing, well
-from fabfile.operations.doctor_checks import questions
-from fabfile.operations.setup_site import SiteSetup
+from fabfile.operations.doctor.check import Finding, Patient, Question, diagnose, failing, well
+from fabfile.operations.doctor.checklist import questions
+from fabfile.operations.setup.site import SiteSetup
 from fabfile.probes.tls import covers
 from fabfile.report.diagnosis import as_json, count
 from fabfile.server.ports import taken

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from ..errors import DeployError
-from ..server.root import Root
-from ..site import Site
-from .setup_server import ServerSetup
-from .setup_site import SiteSetup
-from .setup_step import SetupStep
+from ...errors import DeployError
+from ...server.root import Root
+from ...site import Site
+from .server import ServerSetup
+from .site import SiteSetup
+from .step import SetupStep
 
 TITLE = "setup"
 WIDTH = 27  # of a step's title

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 
-from ..commands import docker
-from ..errors import HostKeyRefused, SignInRefused
-from ..server.compose import find_compose
-from ..server.folders import read_folder
-from ..server.forwarding import ForwardingRefused
-from ..server.ports import listening
-from ..server.root import Root
-from ..settings import Colour
-from .doctor_check import Finding, Patient, failing, warning, well
+from ...commands import docker
+from ...errors import HostKeyRefused, SignInRefused
+from ...server.compose import find_compose
+from ...server.folders import read_folder
+from ...server.forwarding import ForwardingRefused
+from ...server.ports import listening
+from ...server.root import Root
+from ...settings import Colour
+from .check import Finding, Patient, failing, warning, well
 
 GIGABYTE = 1024**3
 LEAST_DOCKER, LEAST_COMPOSE = (20, 10), (1, 29)  # what the lab's older server has

@@ -7,16 +7,16 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from .. import interrupts
-from ..commands import compose, docker
-from ..errors import BadSettings, DeployError
-from ..report.words import size
-from ..server.compose import find_compose
-from ..server.containers import COLOUR_LABEL, Container
-from ..server.files import Comparison, compare, send
-from ..settings import COLOURS, Settings
-from ..site import Site
-from .setup_step import SetupStep
+from ... import interrupts
+from ...commands import compose, docker
+from ...errors import BadSettings, DeployError
+from ...report.words import size
+from ...server.compose import find_compose
+from ...server.containers import COLOUR_LABEL, Container
+from ...server.files import Comparison, compare, send
+from ...settings import COLOURS, Settings
+from ...site import Site
+from .step import SetupStep
 
 NAMED = 5  # files that are named before `and … more`
 POLL = 0.5  # seconds

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from ..settings import COLOURS, Settings
-from . import doctor_backup as backup
-from . import doctor_code as code
-from . import doctor_server as server
-from . import doctor_site as site
-from .doctor_check import Finding, Patient, Question
+from ...settings import COLOURS, Settings
+from . import backup, code, server, site
+from .check import Finding, Patient, Question
 
 Row = tuple[str, str, Callable[[Patient], Finding], Sequence[str]]
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from ..commands import compose, docker
-from ..commands.nginx import names_of_the_app
-from ..commands.nginx_upstream import hosts_in
-from ..probes.tls import NoHandshake, chain_problem, covers
-from ..server.compose import find_compose
-from ..server.containers import COLOUR_LABEL, Container
-from .doctor_check import Finding, Patient, failing, warning, well
+from ...commands import compose, docker
+from ...commands.nginx import names_of_the_app
+from ...commands.nginx_upstream import hosts_in
+from ...probes.tls import NoHandshake, chain_problem, covers
+from ...server.compose import find_compose
+from ...server.containers import COLOUR_LABEL, Container
+from .check import Finding, Patient, failing, warning, well
 
 # -- containers --------------------------------------------------------------------------------
 
