@@ -41,7 +41,7 @@ def assess_infrastructure(site: Site) -> None:
     phases.assess(site)
 
 
-@site_task(name="run-migration", aliases=["migrate"], help=_DATA)
+@site_task(name="run-migration", aliases=["migrate"], migrates=True, help=_DATA)
 def run_migration(site: Site, data: str = "") -> None:
     """Migrate the database without showing a release a value it cannot read (02).
 
@@ -51,7 +51,7 @@ def run_migration(site: Site, data: str = "") -> None:
     phases.migrate(site, _data(data))
 
 
-@site_task(name="blue-green-deploy", aliases=["blue-green"], help=_RESUME)
+@site_task(name="blue-green-deploy", aliases=["blue-green"], migrates=True, help=_RESUME)
 def blue_green_deploy(site: Site, resume: bool = False) -> None:
     """Start the new release as the idle colour and switch visitors to it (03).
 
@@ -111,7 +111,7 @@ def validate_deployment(site: Site) -> None:
     phases.validate(site)
 
 
-@site_task(help=_DATA | _RESUME)
+@site_task(migrates=True, help=_DATA | _RESUME)
 def deploy(site: Site, data: str = "", resume: bool = False) -> None:
     """Take the site to a new release: assess, migrate, switch, validate.
 
@@ -230,11 +230,12 @@ def migrations(site: Site) -> None:
 
 
 @site_task(
+    migrates=True,
     help={
         "new": "Write sql/migrations/NN-NEW with commented skeletons; contacts nothing.",
         "reverse": "Take back all of this migration, its expansion too, after a backup.",
         "yes": "Reverse: do not ask; needed without a terminal.",
-    }
+    },
 )
 def migration(site: Site, new: str = "", reverse: str = "", yes: bool = False) -> None:
     """Begin a migration, or take one back by request.

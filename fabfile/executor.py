@@ -112,8 +112,7 @@ class Executor(fabric.Executor):  # type: ignore[misc]
             for name in choose(words, site)
         }
         for settings in itertools.chain(*servers.values()):
-            makes_one = any(call.kwargs.get("new") for call in ours)
-            preflight.check(settings, migrations=not makes_one)
+            preflight.check(settings, migrations=any(map(_applies_migrations, ours)))
         if part and part.revision:
             return {name: [_at(part.revision, s) for s in each] for name, each in servers.items()}
         return servers
@@ -211,6 +210,11 @@ def _one(calls: Sequence[Call], option: str) -> str:
     if len(given) > 1:
         raise BadSettings(f"--{option} is {' and '.join(sorted(given))}; allowed: one of them")
     return next(iter(given), "")
+
+
+def _applies_migrations(call: Call) -> bool:
+    """Whether one that is half written is in its way; `migration --new` is there to make one."""
+    return bool(getattr(call.task, "migrates", False)) and not call.kwargs.get("new")
 
 
 def _number(text: str) -> int:

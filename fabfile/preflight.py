@@ -15,7 +15,8 @@ def check(settings: Settings, *, migrations: bool = True) -> None:
 
     Keys are looked at with the connection, and `source` by the tasks that build.
 
-    :param migrations: False where their folder is about to be made.
+    :param migrations: whether they are to be applied. A rollback goes its way though a new one
+        lies there half written.
     :raises BadSettings: the first that is not.
     """
     trust(settings.public)

@@ -72,6 +72,7 @@ class SiteTask(Task):  # type: ignore[type-arg]
 
     :param unless: positional arguments by name, each with the flag that makes it needless.
     :param reads: it only looks, so over several servers it goes on after one that fails.
+    :param migrates: it applies migrations, so each must be what it is meant to be.
     """
 
     def __init__(
@@ -80,9 +81,11 @@ class SiteTask(Task):  # type: ignore[type-arg]
         *,
         unless: Mapping[str, str] | None = None,
         reads: bool = False,
+        migrates: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(body, **kwargs)
+        self.migrates = migrates
         self.unless = unless or {}
         self.reads = reads
 

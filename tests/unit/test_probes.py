@@ -31,7 +31,7 @@ from fabfile.probes.tls import NoHandshake, certificate, supports
 from fabfile.probes.users import Promise, check_roles
 from fabfile.probes.witness import LogCount, parse
 from fabfile.report.checks import Check, count, render
-from fabfile.server.migration_folder import Roles
+from fabfile.server.migration_settings import Roles
 from fabfile.settings import App, Limits, Page, Public, Settings
 
 DOMAIN = "site.test"

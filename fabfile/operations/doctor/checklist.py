@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from ...settings import COLOURS, Settings
-from . import backup, code, server, site
+from . import backup, code, migrations, server, site
 from .check import Finding, Patient, Question
 
 Row = tuple[str, str, Callable[[Patient], Finding], Sequence[str]]
@@ -192,6 +192,20 @@ BACKUP: Sequence[Row] = (
         ("backup folder", "database"),
     ),
 )
+MIGRATIONS: Sequence[Row] = (
+    (
+        "migration files",
+        "one that is half written stops the next deploy, not a rollback",
+        migrations.files,
+        (),
+    ),
+    (
+        "migrations applied",
+        "a file that was changed is refused, and a stage that did not end waits for the next run",
+        migrations.applied,
+        ("database",),
+    ),
+)
 
 
 def questions(settings: Settings) -> list[Question]:
@@ -204,5 +218,6 @@ def questions(settings: Settings) -> list[Question]:
         "Infrastructure: site": SITE,
         "Code": kinds.get(settings.source.kind, CODE_HERE),
         "Backup": BACKUP,
+        "Migrations": MIGRATIONS,
     }
     return [Question(group, *row) for group, rows in groups.items() for row in rows]
