@@ -193,7 +193,7 @@ BREAKS = {
         nothing,
         {"disk": "fail", "room for a backup": "fail"},
         "needed: 100000 GB",
-        "docker system df",
+        "GB in all: a larger disk, or a lower limits.free_disk_gb",
         ("--set=limits.free_disk_gb=100000",),
     ),
     "fuller than wanted": Break(

@@ -106,12 +106,14 @@ def _new_enough(text: str, least: tuple[int, ...]) -> Finding:
 
 def disk(patient: Patient) -> Finding:
     limits, tightest = patient.settings.limits, patient.machine.tightest
-    free = tightest.free / GIGABYTE
+    free, size = tightest.free / GIGABYTE, tightest.size / GIGABYTE
     found = f"{free:.1f} GB free on {tightest.mount}, full to {tightest.percent} %"
     mend = "on the server: docker system df; du -xsh /var/lib/docker " + (
         patient.settings.folders.backups
     )
     if free < limits.free_disk_gb:
+        if size <= limits.free_disk_gb:  # nothing that is cleared away will ever be enough
+            mend = f"it has {size:.1f} GB in all: a larger disk, or a lower limits.free_disk_gb"
         return failing(f"{found}; needed: {limits.free_disk_gb:g} GB (limits.free_disk_gb)", mend)
     if tightest.percent >= limits.disk_full_percent:
         wanted = f"under {limits.disk_full_percent} % (limits.disk_full_percent)"
