@@ -103,7 +103,11 @@ def variables(text: str) -> dict[str, str]:
     """What stands in a `.env` file; it may hold secrets, and is never printed."""
     lines = (line for line in text.splitlines() if not line.lstrip().startswith("#"))
     pairs = (line.partition("=") for line in lines)
-    return {name.strip(): value.strip().strip("\"'") for name, sign, value in pairs if sign}
+    return {_name(name): value.strip().strip("\"'") for name, sign, value in pairs if sign}
+
+
+def _name(text: str) -> str:
+    return text.strip().removeprefix("export ").lstrip()
 
 
 def files_by(given: Mapping[str, str]) -> tuple[str, ...]:

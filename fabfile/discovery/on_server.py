@@ -98,7 +98,8 @@ class OnServer:
         projects: dict[tuple[str, str], list[Entry]] = {}
         for entry in self._containers:
             labels = entry["Config"].get("Labels") or {}
-            if name := labels.get(docker.COMPOSE_PROJECT):
+            name = labels.get(docker.COMPOSE_PROJECT)
+            if name and labels.get(docker.COMPOSE_ONE_OFF) != "True":
                 key = (name, labels.get(docker.COMPOSE_FOLDER, ""))
                 projects.setdefault(key, []).append(entry)
         of_names = {name for name, _ in projects}

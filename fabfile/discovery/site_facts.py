@@ -41,13 +41,13 @@ def add_project(facts: Facts, place: Place, found: Found, asking: Asking) -> Non
 
 
 def _warn_of_an_override(place: Place, asking: Asking) -> None:
-    """Compose would take it by itself, but what runs was made without it."""
+    """Compose may take it by itself, but what runs was made without it."""
     files = place.project.files
     left_out = [name for name in OVERRIDES if place.has(name)] if files[0] in NAMES else []
     if left_out and len(files) == 1:
         asking.console.warn(
-            f"{left_out[0]} is there too, and what runs was made without it: if it counts, add it "
-            "to compose.files"
+            f"{left_out[0]} is there too, and does not count as it is: if it should, add it to "
+            "compose.files"
         )
 
 

@@ -43,9 +43,9 @@ def made_from(patient: Patient) -> Finding:
     wanted = patient.settings.compose.files
     others: dict[tuple[str, ...], list[str]] = {}
     for container in patient.containers:
-        files = container.made_from
-        plain = COLOUR_LABEL not in container.labels and container.running
-        if plain and files and files != wanted:
+        files, labels = container.made_from, container.labels
+        plain = COLOUR_LABEL not in labels and labels.get(docker.COMPOSE_ONE_OFF) != "True"
+        if plain and container.running and files and files != wanted:
             others.setdefault(files, []).append(container.service)
     if not others:
         return well(", ".join(wanted))
