@@ -8,7 +8,6 @@ from typing import Any
 import yaml
 
 from ..errors import DeployError
-from ..settings import Settings
 from .templates import render
 
 
@@ -20,23 +19,45 @@ def up_one(
     return [*argv, "up", "--detach", "--no-deps", "--no-build", "--force-recreate", service]
 
 
-def up_all(compose: Sequence[str], settings: Settings) -> list[str]:
-    """Create and start every service that does not run; none that is there is made anew."""
-    return [*_whole(compose, settings), "up", "--detach", "--no-recreate"]
+def whole(
+    compose: Sequence[str],
+    *,
+    folder: str,
+    files: Sequence[str],
+    profiles: Sequence[str] = (),
+    project: str = "",
+) -> list[str]:
+    """Compose on a whole project: what every call for it begins with.
 
-
-def services(compose: Sequence[str], settings: Settings) -> list[str]:
-    """Print the names of the site's services, one a line; a wrong file is explained."""
-    return [*_whole(compose, settings), "config", "--services"]
-
-
-def resolved(compose: Sequence[str], settings: Settings, project: str = "") -> list[str]:
-    """Print the compose files as Compose understands them: one over the other, variables and env
-    files filled in.
-
-    :param project: the project's name; empty: the settings'.
+    :param files: the site's compose files, in Compose's order.
+    :param project: the project's name; empty: Compose takes the folder's.
     """
-    return [*_whole(compose, settings, project), "config"]
+    argv = [*compose, *(["--project-name", project] if project else [])]
+    argv += ["--project-directory", folder]
+    for file in files:
+        argv += ["--file", file]
+    for profile in profiles:
+        argv += ["--profile", profile]
+    return argv
+
+
+def up_all(compose: Sequence[str]) -> list[str]:
+    """Create and start every service that does not run; none that is there is made anew.
+
+    :param compose: as `whole` has it; so below.
+    """
+    return [*compose, "up", "--detach", "--no-recreate"]
+
+
+def services(compose: Sequence[str]) -> list[str]:
+    """Print the names of the site's services, one a line; a wrong file is explained."""
+    return [*compose, "config", "--services"]
+
+
+def resolved(compose: Sequence[str]) -> list[str]:
+    """Print the compose files as Compose understands them: one over the other, variables and env
+    files filled in."""
+    return [*compose, "config"]
 
 
 def images_of(resolved_files: str) -> list[str]:
@@ -47,18 +68,6 @@ def images_of(resolved_files: str) -> list[str]:
     services = (yaml.safe_load(resolved_files) or {}).get("services") or {}
     names = (s.get("image") for s in services.values() if not s.get("build"))
     return sorted({str(name) for name in names if name})
-
-
-def _whole(compose: Sequence[str], settings: Settings, project: str = "") -> list[str]:
-    """Of a whole project; without a name Compose takes the folder's."""
-    name = project or settings.compose.project
-    argv = [*compose, *(["--project-name", name] if name else [])]
-    argv += ["--project-directory", settings.folders.project]
-    for file in settings.compose_paths:
-        argv += ["--file", file]
-    for profile in settings.compose.profiles:
-        argv += ["--profile", profile]
-    return argv
 
 
 # Of the plain service, what must not be repeated: its names, its ports, and what it waits for.

@@ -66,7 +66,7 @@ class ColourRun:
             for name, value in self.site.containers.image_labels(image).items()
             if name.startswith(READS_LABEL)
         }
-        command = compose.resolved(find_compose(self.server).command, self.settings, project)
+        command = compose.resolved(find_compose(self.server).of(self.settings, project))
         plain = self.server.run(command, check=False)
         if not plain.ok:
             files = ", ".join(self.settings.compose_paths)

@@ -9,6 +9,7 @@ import yaml
 
 from fabfile.commands import compose
 from fabfile.errors import DeployError
+from fabfile.server.compose import Compose
 from fabfile.settings import load
 
 SITE = """
@@ -92,11 +93,12 @@ def test_every_call_for_the_whole_project_names_every_file_in_order_and_every_pr
         "docker compose --project-name {} --project-directory /srv "
         "--file /srv/b.yml --file /srv/more/a.yml --profile edge "
     )
-    docker_compose = ["docker", "compose"]
-    assert " ".join(compose.resolved(docker_compose, settings, "q")) == start.format("q") + "config"
-    services = compose.services(docker_compose, settings)
+    found = Compose(("docker", "compose"), "2.26.1")
+    resolved = compose.resolved(found.of(settings, "q"))
+    assert " ".join(resolved) == start.format("q") + "config"
+    services = compose.services(found.of(settings))
     assert " ".join(services) == start.format("p") + "config --services"
-    up = compose.up_all(docker_compose, settings)
+    up = compose.up_all(found.of(settings))
     assert " ".join(up) == start.format("p") + "up --detach --no-recreate"
 
 

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 import fabfile.commands
 from fabfile.commands import compose, docker, nginx, postgres
 from fabfile.errors import BadSettings
+from fabfile.server.compose import Compose
 from fabfile.server.connection import Server
 from fabfile.settings import Settings, load
 from fabfile.settings_file import read_value
@@ -156,7 +157,7 @@ NEVER_AN_OPTION = {
 TAKES_A_VALUE = {
     *("--tag", "--file", "--build-arg", "--label", "--filter", "--time", "--tail", "--since"),
     *("--volumes-from", "--network", "--volume", "--entrypoint", "--type", "--format"),
-    *("--project-name", "--project-directory", "-U", "-d"),
+    *("--project-name", "--project-directory", "--profile", "-U", "-d"),
     *("--groups", "-m", "-o", "-g"),
 }
 
@@ -448,11 +449,7 @@ def test_for_any_settings_that_load_every_command_of_them_is_one_line(data: st.D
         ),
         docker.pull(source.image or "image"),
         docker.stop(app.container_of("blue"), app.stop_grace),
-        compose.resolved(
-            ["docker", "compose"],
-            chosen,
-            project=chosen.compose.project or "p",
-        ),
+        Compose(("docker", "compose"), "2.26.1").of(chosen, chosen.compose.project or "p"),
     ]
     for argv in commands:
         sent, server = _server()

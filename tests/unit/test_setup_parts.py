@@ -16,6 +16,7 @@ from fabfile.operations.doctor.checklist import questions
 from fabfile.operations.setup.site import SiteSetup
 from fabfile.probes.tls import covers
 from fabfile.report.diagnosis import as_json, count
+from fabfile.server.compose import Compose
 from fabfile.server.ports import taken
 from fabfile.settings import Settings, load
 
@@ -70,7 +71,7 @@ def test_an_upstreams_own_name_is_no_host_that_visitors_are_sent_to() -> None:
 
 
 def test_a_first_start_makes_nothing_anew() -> None:
-    argv = compose.up_all(["docker", "compose"], load({}))
+    argv = compose.up_all(Compose(("docker", "compose"), "2.26.1").of(load({})))
     assert argv[-3:] == ["up", "--detach", "--no-recreate"]
     assert "--project-name" not in argv
 

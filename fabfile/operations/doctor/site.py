@@ -16,7 +16,7 @@ from .check import Finding, Patient, failing, warning, well
 def compose_file(patient: Patient) -> Finding:
     """Valid, and names the three services of the settings."""
     options, files = patient.settings.compose, ", ".join(patient.settings.compose_paths)
-    command = compose.services(find_compose(patient.server).command, patient.settings)
+    command = compose.services(find_compose(patient.server).of(patient.settings))
     answer = patient.server.run(command, check=False)
     if not answer.ok:
         said = " ".join((answer.stderr or answer.stdout).split())

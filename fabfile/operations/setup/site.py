@@ -137,9 +137,9 @@ class SiteSetup:
                 state="nothing of the site was touched",
                 next_command="fab status; fab rollback starts it",
             )
-        command = find_compose(self.server).command
+        command = find_compose(self.server).of(self.settings)
         started = self.server.run(
-            compose.up_all(command, self.settings),
+            compose.up_all(command),
             timeout=self.settings.ssh.build_timeout,
             check=False,
         )
@@ -158,7 +158,7 @@ class SiteSetup:
 
     def _absent_images(self, command: Sequence[str]) -> list[str]:
         """The images that the compose files name, do not build, and the server has not."""
-        plain = self.server.run(compose.resolved(command, self.settings), check=False)
+        plain = self.server.run(compose.resolved(command), check=False)
         names = compose.images_of(plain.stdout) if plain.ok else []
         return [n for n in names if not self.server.run(docker.inspect_image(n), check=False).ok]
 
