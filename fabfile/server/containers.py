@@ -114,8 +114,12 @@ def made_from(labels: Mapping[str, str]) -> tuple[str, ...]:
     :param labels: the container's.
     """
     folder = labels.get(docker.COMPOSE_FOLDER) or "."
-    files = labels.get(docker.COMPOSE_FILES, "").split(",")
-    return tuple(posixpath.relpath(posixpath.join(folder, file), folder) for file in files if file)
+    files = [file for file in labels.get(docker.COMPOSE_FILES, "").split(",") if file]
+    # Compose 1.29 names them as they were typed, from where that was; its project's folder is the
+    # first one's.
+    inner = posixpath.dirname(files[0]) if files else ""
+    typed_in = folder.removesuffix(f"/{inner}") if inner else folder
+    return tuple(posixpath.relpath(posixpath.join(typed_in, file), folder) for file in files)
 
 
 class Containers:

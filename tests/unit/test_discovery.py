@@ -234,7 +234,10 @@ def test_what_env_says_of_files_and_profiles() -> None:
     ("folder", "label", "files"),
     [
         ("/srv/a", "/srv/a/b.yml,/srv/a/c/d.yml", ("b.yml", "c/d.yml")),
-        ("/srv/a", "b.yml,c.yml", ("b.yml", "c.yml")),  # Compose 1.29
+        # Compose 1.29
+        ("/srv/a", "b.yml,c.yml", ("b.yml", "c.yml")),
+        ("/srv/a", "a/b.yml,a/c.yml,d.yml", ("b.yml", "c.yml", "../d.yml")),
+        ("/srv/a", "more/b.yml", ("more/b.yml",)),  # with --project-directory
         ("/srv/a", "/srv/b.yml", ("../b.yml",)),
         ("/srv/a", "", ()),
     ],
