@@ -10,6 +10,7 @@ import fabric.main
 import invoke.main
 from invoke.collection import Collection
 
+from . import usage
 from .commands.nginx_sides import parse_shares
 from .errors import BadSettings
 from .executor import Executor
@@ -55,7 +56,7 @@ def assess_infrastructure(site: Site) -> None:
     phases.assess(site)
 
 
-@site_task(name="run-migration", aliases=["migrate"], help=_DATA)
+@site_task(name="run-migration", aliases=["migrate"], migrates=True, help=_DATA)
 def run_migration(site: Site, data: str = "") -> None:
     """Migrate the database without showing a release a value it cannot read (02).
 
@@ -65,7 +66,7 @@ def run_migration(site: Site, data: str = "") -> None:
     phases.migrate(site, _data(data))
 
 
-@site_task(name="blue-green-deploy", aliases=["blue-green"], help=_RESUME | _CANARY)
+@site_task(name="blue-green-deploy", aliases=["blue-green"], migrates=True, help=_RESUME | _CANARY)
 def blue_green_deploy(site: Site, resume: bool = False, canary: str = "") -> None:
     """Start the new release as the idle colour and switch visitors to it (03).
 
@@ -125,7 +126,7 @@ def validate_deployment(site: Site) -> None:
     phases.validate(site)
 
 
-@site_task(help=_DATA | _RESUME | _CANARY)
+@site_task(migrates=True, help=_DATA | _RESUME | _CANARY)
 def deploy(site: Site, data: str = "", resume: bool = False, canary: str = "") -> None:
     """Take the site to a new release: assess, migrate, switch, validate.
 
@@ -406,11 +407,12 @@ def migrations(site: Site) -> None:
 
 
 @site_task(
+    migrates=True,
     help={
         "new": "Write sql/migrations/NN-NEW with commented skeletons; contacts nothing.",
         "reverse": "Take back all of this migration, its expansion too, after a backup.",
         "yes": "Reverse: do not ask; needed without a terminal.",
-    }
+    },
 )
 def migration(site: Site, new: str = "", reverse: str = "", yes: bool = False) -> None:
     """Begin a migration, or take one back by request.
@@ -614,3 +616,4 @@ ns.add_collection(Collection("lock", lock_status, lock_release))
 # Here, and not as tasks.executor_class in invoke.yaml, where somebody's own file could lack it.
 for program in (fabric.main.program, invoke.main.program):
     program.executor_class = Executor
+usage.install(fabric.main.program, invoke.main.program)

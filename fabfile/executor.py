@@ -56,7 +56,10 @@ class Executor(fabric.Executor):  # type: ignore[misc]
         """Run the command's tasks, on every server that it is for."""
         calls = self.normalize(tasks)
         ours = [call for call in calls if isinstance(call.task, SiteTask)]
-        if not ours:  # lab.up; fab -H host -- uname
+        console = Console()
+        if not ours:  # init; lab.up; fab -H host -- uname
+            with explained(console):
+                self._refuse_bad_hosts()
             return super().execute(*tasks)
         part = Part.given()
         self._console = console = Console(verbose=any(call.kwargs.get("verbose") for call in ours))
@@ -123,12 +126,17 @@ class Executor(fabric.Executor):  # type: ignore[misc]
             for name in choose(words, site)
         }
         for settings in itertools.chain(*servers.values()):
-            makes_one = any(call.kwargs.get("new") for call in ours)
+            applies = any(map(_applies_migrations, ours))
             changes = not all(_reads(call) for call in ours)
-            preflight.check(settings, migrations=not makes_one, telling=changes)
+            preflight.check(settings, migrations=applies, telling=changes)
         if part and part.revision:
             return {name: [_at(part.revision, s) for s in each] for name, each in servers.items()}
         return servers
+
+    def _refuse_bad_hosts(self) -> None:
+        """Fabric would make a connection of each."""
+        for host in filter(None, self._words([])):
+            load({}, server=host)
 
     def _section(self) -> object:
         """What stands under `site:`; of a complete file given with -f, nothing but that."""
@@ -229,6 +237,11 @@ def _one(calls: Sequence[Call], option: str) -> str:
     if len(given) > 1:
         raise BadSettings(f"--{option} is {' and '.join(sorted(given))}; allowed: one of them")
     return next(iter(given), "")
+
+
+def _applies_migrations(call: Call) -> bool:
+    """Whether one that is half written is in its way; `migration --new` is there to make one."""
+    return bool(getattr(call.task, "migrates", False)) and not call.kwargs.get("new")
 
 
 def _number(text: str) -> int:

@@ -14,7 +14,8 @@ def check(settings: Settings, *, migrations: bool = True, telling: bool = True) 
 
     Keys are looked at with the connection, and `source` by the tasks that build.
 
-    :param migrations: False where their folder is about to be made.
+    :param migrations: whether they are to be applied. A rollback goes its way though a new one
+        lies there half written.
     :param telling: hooks and webhooks too; no need of them where a task only looks.
     :raises BadSettings: the first that is not.
     """

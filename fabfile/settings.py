@@ -64,6 +64,7 @@ from .settings_words import explain, nearest, shown
 Colour = Literal["blue", "green"]
 COLOURS: tuple[Colour, Colour] = ("blue", "green")
 ENVIRONMENT_PREFIX = "DEPLOY_"
+SHOWN = 200  # status of a page that shows something
 
 # What a site may not have; `--set NAME=` empties it too.
 NoneOrSqlName = Annotated[
@@ -102,7 +103,14 @@ class Folders(Model):
 class Compose(Model):
     """The site's compose project."""
 
-    file: InnerPath = Field("docker-compose.yml", description="in the project folder")
+    files: tuple[InnerPath, ...] = Field(
+        ("docker-compose.yml",),
+        min_length=1,
+        description="in the project folder, in the order in which Compose takes them",
+    )
+    profiles: tuple[Name, ...] = Field(
+        (), description="as with --profile; empty: COMPOSE_PROFILES in .env, if it is there"
+    )
     project: Project = Field(
         "", description="project name; empty: read from the containers' labels"
     )
@@ -215,6 +223,12 @@ class Public(Model):
         description="that an answer must have",
     )
     certificate_days: int = Field(14, ge=0, le=3650, description="fewer days left than this warns")
+
+    @property
+    def front(self) -> str:
+        """The page that shows the site: `/`, else the first that is to answer 200; empty: none."""
+        shown = [path for path, page in self.pages.items() if SHOWN in page.status]
+        return "/" if "/" in shown else next(iter(shown), "")
 
     @property
     def url(self) -> str:
@@ -414,6 +428,17 @@ class Settings(Model):
     groups: dict[HostName, tuple[HostName, ...]] = Field(
         default_factory=dict, description="names for several hosts"
     )
+
+    @property
+    def timed_paths(self) -> list[str]:
+        """The pages whose times are compared with those before a deploy."""
+        front = [self.public.front] if self.public.front else []
+        return list(dict.fromkeys([self.app.health_path, *front]))
+
+    @property
+    def compose_paths(self) -> tuple[str, ...]:
+        """The compose files on the server, in the order in which Compose takes them."""
+        return tuple(f"{self.folders.project}/{file}" for file in self.compose.files)
 
     @model_validator(mode="after")
     def groups_name_hosts(self) -> Settings:

@@ -78,11 +78,6 @@ class Validation(Model):
 class Expect(Model):
     """What the validation expects of the site, beside its pages."""
 
-    page: UrlPath = Field(
-        "/",
-        description="the page whose answer, headers, assets and times are looked at; its status "
-        "is the one that public.pages has for it, else 200",
-    )
     headers: dict[HeaderName, tuple[Text, ...]] = Field(
         default_factory=dict,
         description="values that a header may have, in place of what is expected of it by itself; "

@@ -35,11 +35,15 @@ def _different(*values: Any) -> bool:
     return len(set(given)) == len(given)
 
 
+# limits.free_disk_gb and limits.disk_full_percent need none: the first refuses, the second only
+# warns, and whichever is met first, the other is still right. Where the disk itself is smaller than
+# the first, the doctor says so.
 RULES = (
     Rule(("app.blue_port", "app.green_port"), "two different ports", _different),
     Rule(
         ("compose.app", "compose.nginx", "compose.database"), "three different services", _different
     ),
+    Rule(("compose.files",), "each file once", lambda files: _different(*files)),
     Rule(
         ("folders.project", "folders.state", "folders.backups"),
         "three different folders",

@@ -21,7 +21,7 @@ from .server.database import Database
 from .server.ledger import NEEDS_PERSON, CutOff, Ledger
 from .server.live import LiveReader
 from .server.lock import Lock
-from .server.migration_folder import MigrationFolder, read_folders
+from .server.migration_folder import Folders, MigrationFolder, look_through
 from .server.nginx import Nginx
 from .settings import Settings
 from .telling.facts import End
@@ -70,12 +70,14 @@ class Site:
         return Database(self.server, self.settings, self.containers)
 
     @cached_property
-    def migration_folders(self) -> tuple[MigrationFolder, ...]:
-        """The migrations as they lie on this machine; nothing is contacted.
+    def migrations_here(self) -> Folders:
+        """What lies on this machine of migrations, right and wrong; nothing is contacted."""
+        return look_through(self.settings)
 
-        :raises BadSettings: one of them cannot be what it is meant to be.
-        """
-        return read_folders(self.settings)
+    @property
+    def migration_folders(self) -> tuple[MigrationFolder, ...]:
+        """The migrations that can be read. A task that applies them has refused the others."""
+        return self.migrations_here.readable
 
     @cached_property
     def backups(self) -> Backups:
@@ -103,7 +105,6 @@ class Site:
         :param changes: False where the task only reads.
         :raises DeployError: somebody else holds it.
         """
-        _ = self.migration_folders  # refused before anything is contacted
         if self.lock.owner:
             self._begin(task, changes and not self._changing)
             yield

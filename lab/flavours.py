@@ -54,7 +54,7 @@ TRIXIE = Flavour(
     docker="26.1",
     compose="2.26",
     nginx="forky",
-    packages=("docker.io", "docker-cli", "docker-compose"),
+    packages=("docker.io", "docker-cli", "docker-compose", "docker-buildx"),
 )
 
 BARE_TRIXIE = replace(TRIXIE, packages=(), bare=True)

@@ -12,47 +12,62 @@ from .templates import render
 
 
 def up_one(
-    compose: Sequence[str], *, project: str, folder: str, files: Sequence[str], service: str
+    compose: Sequence[str], *, project: str, folder: str, file: str, service: str
 ) -> list[str]:
-    """Create and start one service, and nothing that it depends on."""
-    argv = [*compose, "--project-name", project, "--project-directory", folder]
-    for file in files:
-        argv += ["--file", file]
+    """Create and start the one service of an override, and nothing else."""
+    argv = [*compose, "--project-name", project, "--project-directory", folder, "--file", file]
     return [*argv, "up", "--detach", "--no-deps", "--no-build", "--force-recreate", service]
 
 
-def up_all(compose: Sequence[str], *, project: str, folder: str, file: str) -> list[str]:
-    """Create and start every service that does not run; none that is there is made anew.
+def whole(
+    compose: Sequence[str],
+    *,
+    folder: str,
+    files: Sequence[str],
+    profiles: Sequence[str] = (),
+    project: str = "",
+) -> list[str]:
+    """Compose on a whole project: what every call for it begins with.
 
+    :param files: the site's compose files, in Compose's order.
     :param project: the project's name; empty: Compose takes the folder's.
     """
-    return [*_whole(compose, project, folder, file), "up", "--detach", "--no-recreate"]
+    argv = [*compose, *(["--project-name", project] if project else [])]
+    argv += ["--project-directory", folder]
+    for file in files:
+        argv += ["--file", file]
+    for profile in profiles:
+        argv += ["--profile", profile]
+    return argv
 
 
-def services(compose: Sequence[str], *, folder: str, file: str) -> list[str]:
-    """Print the names of a compose file's services, one a line; a wrong file is explained."""
-    return [*_whole(compose, "", folder, file), "config", "--services"]
+def up_all(compose: Sequence[str]) -> list[str]:
+    """Create and start every service that does not run; none that is there is made anew.
+
+    :param compose: as `whole` has it; so below.
+    """
+    return [*compose, "up", "--detach", "--no-recreate"]
 
 
-def resolved(compose: Sequence[str], *, folder: str, file: str, project: str = "") -> list[str]:
-    """Print a compose file as Compose understands it: variables and env files filled in."""
-    return [*_whole(compose, project, folder, file), "config"]
+def services(compose: Sequence[str]) -> list[str]:
+    """Print the names of the site's services, one a line; a wrong file is explained."""
+    return [*compose, "config", "--services"]
 
 
-def images_of(resolved_file: str) -> list[str]:
+def resolved(compose: Sequence[str]) -> list[str]:
+    """Print the compose files as Compose understands them: one over the other, variables and env
+    files filled in."""
+    return [*compose, "config"]
+
+
+def images_of(resolved_files: str) -> list[str]:
     """The images of the services that are not built.
 
-    :param resolved_file: as `compose config` prints it.
+    :param resolved_files: as `compose config` prints them.
     """
-    services = (yaml.safe_load(resolved_file) or {}).get("services") or {}
+    services = (yaml.safe_load(resolved_files) or {}).get("services") or {}
     names = (s.get("image") for s in services.values() if not s.get("build"))
     return sorted({str(name) for name in names if name})
-
-
-def _whole(compose: Sequence[str], project: str, folder: str, file: str) -> list[str]:
-    """Of a whole project; without a name Compose takes the folder's."""
-    named = ["--project-name", project] if project else []
-    return [*compose, *named, "--project-directory", folder, "--file", file]
 
 
 # Of the plain service, what must not be repeated: its names, its ports, and what it waits for.
@@ -62,11 +77,11 @@ _NAMED = ("networks", "volumes", "configs", "secrets")
 
 
 def override(
-    resolved_file: str,
+    resolved_files: str,
     app: str,
     *,
     project: str,
-    file_name: str,
+    file_names: Sequence[str],
     colour: str,
     release: str,
     container: str,
@@ -83,19 +98,22 @@ def override(
     site's own files say by now. Repeated, not `extends`: Compose 1.29 refuses that for a service
     with `depends_on`, and ports would add up.
 
-    :param resolved_file: the site's compose file as `compose config` prints it.
-    :param app: the app's service in it.
+    :param resolved_files: the site's compose files as `compose config` prints them.
+    :param app: the app's service in them.
+    :param file_names: what they are called, for people.
     :param host_port: port on the server's loopback.
     :param environment: what the container really runs with, where it is there already.
-    :raises DeployError: it is no compose file, or has no such service.
+    :raises DeployError: that is no compose file, or has no such service.
     """
+    files = ", ".join(file_names)
     try:
-        document = yaml.safe_load(resolved_file)
+        document = yaml.safe_load(resolved_files)
         plain = dict(document["services"][app])
     except (yaml.YAMLError, KeyError, TypeError):
         raise DeployError(
-            f"{file_name} has no service {app}",
-            next_command="name it in the setting compose.app; one in a profile is not seen",
+            f"no service {app} in {files}",
+            next_command="name it in the setting compose.app; where it has a profile, that one in "
+            "compose.profiles",
         ) from None
     definition = {key: value for key, value in plain.items() if key not in _LEFT_OUT}
     if "networks" in definition:
@@ -113,7 +131,7 @@ def override(
             "release": release,
             "colour": colour,
             "project": project,
-            "compose_file": file_name,
+            "compose_files": files,
             "app": app,
             "service": name,
             "document": _text({**version, "services": {name: service}, **named}),

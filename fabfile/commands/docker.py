@@ -8,6 +8,8 @@ from typing import Literal
 COMPOSE_PROJECT = "com.docker.compose.project"
 COMPOSE_SERVICE = "com.docker.compose.service"
 COMPOSE_FOLDER = "com.docker.compose.project.working_dir"
+COMPOSE_FILES = "com.docker.compose.project.config_files"
+COMPOSE_ONE_OFF = "com.docker.compose.oneoff"
 
 
 def engine_version() -> list[str]:

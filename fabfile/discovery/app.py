@@ -76,11 +76,13 @@ def _add_source(facts: Facts, place: Place, app: Service) -> None:
         return
     facts.add("source.kind", "git", "the working copy's commit; or server, registry, stream")
     where = (
-        f"build: {app.build} in {place.project.file}" if app.build else "where its Dockerfile is"
+        f"build: {app.build} in {place.project.file_names}"
+        if app.build
+        else "where its Dockerfile is"
     )
     facts.add("source.folder", ".", f"on this machine: {where}")
     if app.dockerfile:
-        facts.add("source.dockerfile", app.dockerfile, f"dockerfile: in {place.project.file}")
+        facts.add("source.dockerfile", app.dockerfile, f"dockerfile: in {place.project.file_names}")
 
 
 def add_pages(facts: Facts, place: Place, found: Found) -> None:
@@ -91,16 +93,15 @@ def add_pages(facts: Facts, place: Place, found: Found) -> None:
     told = "asked: it answers 200" if login else ("none of the usual" if root else _NOT_ASKED)
     facts.add("app.login_path", login, told)
     login = facts["app.login_path"]
-    pages = {"/": [_status(root) or 200]} if _status(root) < 400 else {}
-    pages |= {path: [200] for path in (health, login) if path and path not in pages}
-    if "/" not in pages:
-        facts.add("expect.page", next(iter(pages)), f"/ answers {_status(root)}")
-    value = {path: {"status": statuses} for path, statuses in pages.items()}
+    pages = {"/": _status(root) or 200} if _status(root) < 500 else {}
+    pages |= {path: 200 for path in (health, login) if path and path not in pages}
+    value = {path: {"status": [status]} for path, status in pages.items()}
     origin = "a visitor who is not signed in; add yours"
     facts.add("public.pages", value, origin if root else _NOT_ASKED)
     icon = _status(_ask(facts, place, app, "/favicon.ico")) == 200
     facts.add("public.static_paths", ["/favicon.ico"] if icon else [], "add yours")
-    facts.add("meter.paths", list(pages), "measured during each deploy")
+    shown = [path for path, status in pages.items() if status < 400]
+    facts.add("meter.paths", shown, "measured during each deploy")
 
 
 def _ask(facts: Facts, place: Place, app: Service, path: str) -> Answer | None:

@@ -92,7 +92,7 @@ def _unnamed(place: Place, nginx: Service, app: Service, found: Sequence[Target]
     copy = f"./nginx/{inside.rpartition('/')[2]}"
     return DeployError(
         f"nginx's configuration is not mounted into service {nginx.name}: it is part of its image",
-        evidence=f"two lines to add to service {nginx.name} in {place.project.file}:\n"
+        evidence=f"two lines to add to service {nginx.name} in {place.project.files[0]}:\n"
         f"    volumes:\n      - {copy}:{inside}:ro",
         state="nothing was written",
         next_command=f"put the configuration at {copy}, add the two lines, then init again",

@@ -7,45 +7,35 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ..errors import DeployError
 from ..probes.answer import Answer
+from .documents import NAMES, OVERRIDES, files_by, merged, read, variables
 from .nginx_files import MAIN, OF_THE_IMAGE
 from .place import Project
 from .ports import next_free
 from .services import Service, in_document
 from .tables import Table
 
-# In the order in which Compose looks for them.
-NAMES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
-OVERRIDES = ("compose.override.yml", "docker-compose.override.yml")
 _VARIABLE = re.compile(
     r"\$(?:(?P<dollar>\$)|(?P<bare>\w+)|\{(?P<name>\w+)(?::?[-?](?P<or>[^}]*))?\})"
 )
 
 
 class OnDisk:
-    """A folder with a compose file.
+    """A folder with compose files.
 
     :raises DeployError: there is none, or it is not YAML.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
-        path = next((self.folder / n for n in NAMES if (self.folder / n).is_file()), None)
-        if path is None:
-            raise DeployError(
-                f"no compose file in {self.folder}",
-                evidence=f"looked for {', '.join(NAMES)}",
-                next_command="init --folder FOLDER; or, where the site runs: fab -H user@host init",
-            )
-        variables = _variables(self.folder / ".env")
-        document = _document(path, variables)
-        name, origin = _project_name(document, variables)
-        services = in_document(document, path.name)
-        overrides = [name for name in OVERRIDES if (self.folder / name).is_file()]
-        self.project = Project(str(self.folder), path.name, name, origin, services, overrides)
+        given = variables(self.read(".env") or "")
+        files, files_from = self._files(given)
+        documents = [read(_text(self.folder / file), str(self.folder / file)) for file in files]
+        filled = _filled(merged(documents), given)
+        name, name_from = _project_name(filled, given)
+        services = in_document(filled, " + ".join(files))
+        self.project = Project(str(self.folder), files, files_from, name, name_from, services)
 
     def has(self, path: str) -> bool:
         return (self.folder / path).exists()
@@ -76,47 +66,48 @@ class OnDisk:
     def folders(self) -> Mapping[str, str]:
         return {}
 
+    def _files(self, given: Mapping[str, str]) -> tuple[tuple[str, ...], str]:
+        """Those that Compose takes here by itself, and why."""
+        if named := files_by(given):
+            if missing := [file for file in named if not self.has(file)]:
+                raise DeployError(
+                    f"no {missing[0]} in {self.folder}: COMPOSE_FILE in .env names it"
+                )
+            return named, "COMPOSE_FILE in .env"
+        found = [[name for name in names if self.has(name)][:1] for names in (NAMES, OVERRIDES)]
+        if not found[0]:
+            raise DeployError(
+                f"no compose file in {self.folder}",
+                evidence=f"looked for {', '.join(NAMES)}",
+                next_command="init --folder FOLDER; or, where the site runs: fab -H user@host init",
+            )
+        return (*found[0], *found[1]), "in that folder"
+
 
 def _text(path: Path) -> str:
     return path.read_text(errors="replace")
 
 
-def _document(path: Path, variables: Mapping[str, str]) -> dict[str, Any]:
-    try:
-        document = yaml.safe_load(_text(path))
-    except yaml.YAMLError as error:
-        raise DeployError(f"{path} is no YAML", evidence=str(error)) from None
-    filled = _filled(document, variables)
-    return filled if isinstance(filled, dict) else {}
-
-
-def _filled(value: Any, variables: Mapping[str, str]) -> Any:
+def _filled(value: Any, given: Mapping[str, str]) -> Any:
     """Variables filled in, in the values, as Compose does; unknown ones are empty."""
     if isinstance(value, dict):
-        return {key: _filled(entry, variables) for key, entry in value.items()}
+        return {key: _filled(entry, given) for key, entry in value.items()}
     if isinstance(value, list):
-        return [_filled(entry, variables) for entry in value]
+        return [_filled(entry, given) for entry in value]
     if not isinstance(value, str):
         return value
 
     def fill(found: re.Match[str]) -> str:
         if found["dollar"]:
             return "$"
-        return variables.get(found["bare"] or found["name"], "") or found["or"] or ""
+        return given.get(found["bare"] or found["name"], "") or found["or"] or ""
 
     return _VARIABLE.sub(fill, value)
 
 
-def _variables(path: Path) -> dict[str, str]:
-    """What stands in a `.env` file; it may hold secrets, and is never printed."""
-    lines = _text(path).splitlines() if path.is_file() else []
-    pairs = (line.partition("=") for line in lines if not line.lstrip().startswith("#"))
-    return {name.strip(): value.strip().strip("\"'") for name, sign, value in pairs if sign}
-
-
-def _project_name(document: Mapping[str, Any], variables: Mapping[str, str]) -> tuple[str, str]:
+def _project_name(document: Mapping[str, Any], given: Mapping[str, str]) -> tuple[str, str]:
     """From the file, or `.env`; the folder's name is the server's to say."""
-    if name := variables.get("COMPOSE_PROJECT_NAME"):
+    if name := given.get("COMPOSE_PROJECT_NAME"):
         return name, "COMPOSE_PROJECT_NAME in .env"
     if name := str(document.get("name") or ""):
         return name, "name: in the compose file"

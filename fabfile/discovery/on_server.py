@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import yaml
-
 from ..commands import docker, postgres
 from ..errors import DeployError
 from ..probes.answer import Answer
 from ..probes.http import direct
 from ..server.connection import Server
-from ..server.containers import COLOUR_LABEL
+from ..server.containers import COLOUR_LABEL, made_from
 from ..server.database import account
+from .documents import merged, profiles_by, read, variables
 from .nginx_files import split_dump
 from .place import Project
 from .ports import listening, next_free
 from .services import Service, in_container, in_document
 from .tables import SQL, Table, parse
 
-COMPOSE_FILES = "com.docker.compose.project.config_files"
 Entry = dict[str, Any]
 
 
@@ -41,13 +40,11 @@ class OnServer:
         labels = self._entries[0]["Config"]["Labels"]
         folder = labels.get(docker.COMPOSE_FOLDER, "")
         name = labels[docker.COMPOSE_PROJECT]
-        files = [
-            posixpath.relpath(posixpath.join(folder, file), folder)
-            for file in labels.get(COMPOSE_FILES, "docker-compose.yml").split(",")
-        ]
-        origin = "the containers' label"
-        self.project = Project(folder, files[0], name, origin, further_files=files[1:])
-        self.project = replace(self.project, services=self._services())
+        files, origin = made_from(labels) or ("docker-compose.yml",), "the containers' label"
+        self.project = Project(folder, files, origin, name, origin)
+        services = self._services()
+        profiles = self._profiles(services)
+        self.project = replace(self.project, services=services, profiles=profiles)
 
     def has(self, path: str) -> bool:
         return self.server.run(["test", "-e", self._path(path)], check=False).ok
@@ -101,7 +98,8 @@ class OnServer:
         projects: dict[tuple[str, str], list[Entry]] = {}
         for entry in self._containers:
             labels = entry["Config"].get("Labels") or {}
-            if name := labels.get(docker.COMPOSE_PROJECT):
+            name = labels.get(docker.COMPOSE_PROJECT)
+            if name and labels.get(docker.COMPOSE_ONE_OFF) != "True":
                 key = (name, labels.get(docker.COMPOSE_FOLDER, ""))
                 projects.setdefault(key, []).append(entry)
         of_names = {name for name, _ in projects}
@@ -124,7 +122,7 @@ class OnServer:
 
     def _services(self) -> list[Service]:
         """Each service as its container is, with what only the compose file knows."""
-        written = {service.name: service for service in self._in_file()}
+        written = {service.name: service for service in self._in_files()}
         running: dict[str, Service] = {}
         for entry in self._entries:
             service = in_container(entry)
@@ -140,24 +138,36 @@ class OnServer:
                     build=file.build,
                     dockerfile=file.dockerfile,
                     env_files=file.env_files,
+                    profiles=file.profiles,
                     origin=file.origin,
                 )
         return list(running.values())
 
-    def _in_file(self) -> list[Service]:
-        """What the file itself says; Compose's own reading of it has no env_file any more."""
-        file = self.project.file
-        text = self.read(file)
-        if text is None:
-            raise DeployError(
-                f"no {self._path(file)} on {self.server}",
-                evidence="the containers were started from it",
-                next_command="put it back, or: --set compose.file=NAME",
-            )
-        try:
-            return in_document(yaml.safe_load(text) or {}, file)
-        except yaml.YAMLError as error:
-            raise DeployError(f"{file} on {self.server} is no YAML", evidence=str(error)) from None
+    def _in_files(self) -> list[Service]:
+        """What the files themselves say; Compose's own reading of them has no env_file any more."""
+        documents = []
+        for file in self.project.files:
+            text = self.read(file)
+            if text is None:
+                raise DeployError(
+                    f"no {self._path(file)} on {self.server}",
+                    evidence="the containers were started from it",
+                    next_command="put it back; or start the site anew from what is there",
+                )
+            documents.append(read(text, f"{self._path(file)} on {self.server}"))
+        return in_document(merged(documents), self.project.file_names)
+
+    def _profiles(self, services: Sequence[Service]) -> tuple[str, ...]:
+        """What must have been said with --profile, by what runs; empty where `.env` says it all."""
+        text = ""
+        with contextlib.suppress(DeployError):
+            text = self.read(".env") or ""
+        given = profiles_by(variables(text))
+        on = list(given)
+        for service in services:
+            if service.address and service.profiles and not {*service.profiles, "*"} & set(on):
+                on.append(service.profiles[0])
+        return tuple(on) if len(on) > len(given) else ()
 
     def _path(self, path: str) -> str:
         return posixpath.join(self.project.folder, path)
@@ -171,5 +181,7 @@ def _bound(entries: list[Entry]) -> set[int]:
 
 
 def _plain_first(entries: list[Entry]) -> list[Entry]:
-    """The site's own containers before the colours that were started from another file."""
-    return sorted(entries, key=lambda entry: COLOUR_LABEL in (entry["Config"]["Labels"] or {}))
+    """The site's own containers, the youngest first, before the colours, which have a file of
+    their own."""
+    youngest = sorted(entries, key=lambda entry: str(entry["Created"]), reverse=True)
+    return sorted(youngest, key=lambda entry: COLOUR_LABEL in (entry["Config"]["Labels"] or {}))

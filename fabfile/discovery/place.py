@@ -15,19 +15,26 @@ from .tables import Table
 class Project:
     """One compose project.
 
-    :param folder: where its compose file lies.
-    :param file: the compose file, from that folder.
-    :param further_files: that Compose reads over it, and we do not.
+    :param folder: where its compose files lie.
+    :param files: the compose files, from that folder, in Compose's order.
+    :param files_from: where that was found.
     :param name: the project's name; empty where only its server knows.
     :param name_from: where the name was found.
+    :param profiles: that must be named, as nothing else turns them on.
     """
 
     folder: str
-    file: str
+    files: tuple[str, ...]
+    files_from: str
     name: str
     name_from: str
     services: Sequence[Service] = ()
-    further_files: Sequence[str] = ()
+    profiles: tuple[str, ...] = ()
+
+    @property
+    def file_names(self) -> str:
+        """The compose files, for people."""
+        return " + ".join(self.files)
 
 
 class Place(Protocol):

@@ -28,6 +28,7 @@ class Service:
     :param health: words of its health check.
     :param build: folder that its image is built in; empty: it is not.
     :param dockerfile: in that folder, where it has another name.
+    :param profiles: one of which must be on; empty: it always counts.
     :param origin: where this was read.
     :param address: of its running container; empty where it does not run.
     """
@@ -44,6 +45,7 @@ class Service:
     build: str = ""
     dockerfile: str = ""
     env_files: tuple[str, ...] = ()
+    profiles: tuple[str, ...] = ()
     mounts: tuple[Mount, ...] = ()
     address: str = ""
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)  # holds secrets
@@ -56,9 +58,9 @@ class Service:
 
 
 def in_document(document: Mapping[str, Any], origin: str) -> list[Service]:
-    """The services of a compose file.
+    """The services of a compose file, or of several merged.
 
-    :param origin: the file's name.
+    :param origin: their names.
     :raises DeployError: it is not made like one.
     """
     try:
@@ -94,6 +96,7 @@ def _in_document(name: str, entry: Mapping[str, Any], origin: str) -> Service:
         build=str(options.get("context", ".")),
         dockerfile=str(options.get("dockerfile") or ""),
         env_files=tuple(_env_files(entry.get("env_file"))),
+        profiles=tuple(map(str, entry.get("profiles") or ())),
         mounts=tuple(filter(None, map(_mount, entry.get("volumes") or ()))),
         environment=_environment(entry.get("environment")),
     )

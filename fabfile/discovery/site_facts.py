@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..server.database import account
 from ..settings import Public
 from .asking import Asking
+from .documents import NAMES, OVERRIDES
 from .facts import Facts
 from .find import Found
 from .nginx_files import domain, first, has_tls, headers
@@ -27,13 +28,27 @@ def add_project(facts: Facts, place: Place, found: Found, asking: Asking) -> Non
     for name in ("state", "backups"):
         suffix = "deploy" if name == "state" else name
         facts.add(f"folders.{name}", f"{folder.rstrip('/')}-{suffix}", "new, beside it")
-    facts.add("compose.file", project.file, "in that folder")
+    facts.add("compose.files", list(project.files), project.files_from)
+    _warn_of_an_override(place, asking)
+    if project.profiles:
+        facts.add("compose.profiles", list(project.profiles), "of what runs")
     facts.add("compose.project", project.name, project.name_from)
     for service in (found.app, found.database):
         for file in service.env_files:
             facts.add("compose.env_file", file, f"of {service.name}; goes into backups")
     has = place.has(".env")
     facts.add("compose.env_file", ".env" if has else "", "goes into backups" if has else "none")
+
+
+def _warn_of_an_override(place: Place, asking: Asking) -> None:
+    """Compose may take it by itself, but what runs was made without it."""
+    files = place.project.files
+    left_out = [name for name in OVERRIDES if place.has(name)] if files[0] in NAMES else []
+    if left_out and len(files) == 1:
+        asking.console.warn(
+            f"{left_out[0]} is there too, and does not count as it is: if it should, add it to "
+            "compose.files"
+        )
 
 
 def add_nginx(facts: Facts, found: Found, asking: Asking) -> None:

@@ -50,9 +50,6 @@ def init(
     facts.add("complete", True, "nothing of the shipped invoke.yaml's site is mixed in")
     place: Place = OnServer(server, project) if server else OnDisk(Path(folder))
     asking = Asking(console, facts, yes=yes)
-    if place.project.further_files:
-        files = ", ".join(place.project.further_files)
-        console.warn(f"only {place.project.file} is read for a release, not {files}: merge them")
 
     found = find(place, facts, asking)
     add_project(facts, place, found, asking)

@@ -41,13 +41,15 @@ _STATES = {
 
 def migrations(site: Site) -> None:
     """Print each migration's stages: how they stand, since when, by which release."""
-    every = Migrations(site).every()
-    folders = {folder.name: folder for folder in site.migration_folders}
+    every, here = Migrations(site).every(), site.migrations_here
+    folders = {folder.name: folder for folder in here.readable}
     rows = [
         row
         for name in sorted({*folders, *every}, key=_order)
         for row in _rows(name, folders.get(name), every.get(name, []))
     ]
+    for fault in here.wrong.values():
+        site.console.warn(f"not listed, and no deploy goes by it: {fault.reason}")
     if not rows:
         site.console.line(f"{Migrations(site).none}; begin one: fab migration --new NAME")
         return

@@ -191,7 +191,7 @@ class Assess(Phase):
 
     def baseline(self) -> None:
         visitor = Visitor(self.settings.public, user_agent="deploy-baseline")
-        paths = [self.settings.app.health_path, self.settings.expect.page]
+        paths = self.settings.timed_paths
         samples = max(self.settings.limits.minimum_samples, 20)
         self.site.baseline = timing = measure(visitor, paths, samples)
         roles = self.site.containers.by_role(self.site.live.read().container)

@@ -329,7 +329,7 @@ class BlueGreen(Phase):
             say = self.console.detail if check.verdict == "pass" else self.console.warn
             say(check.line)
         visitor = Visitor(self.settings.public, user_agent="deploy-watch")
-        paths = [self.settings.app.health_path, self.settings.expect.page]
+        paths = self.settings.timed_paths
         baseline = self.site.baseline or self.site.ledger.last_baseline()
         timing, verdict = measure_patiently(visitor, paths, baseline, self.settings.limits)
         if verdict.word == "slow":

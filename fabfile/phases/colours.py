@@ -60,25 +60,22 @@ class ColourRun:
         :param ran_with: the container that runs this release already; its environment is kept.
         :raises DeployError: the site's compose file is missing or has no such service.
         """
-        options, folder = self.settings.compose, self.settings.folders.project
-        project = self.site.containers.project
+        options, project = self.settings.compose, self.site.containers.project
         reads = {
             name: value
             for name, value in self.site.containers.image_labels(image).items()
             if name.startswith(READS_LABEL)
         }
-        file = f"{folder}/{options.file}"
-        command = compose.resolved(
-            find_compose(self.server).command, project=project, folder=folder, file=file
-        )
+        command = compose.resolved(find_compose(self.server).of(self.settings, project))
         plain = self.server.run(command, check=False)
         if not plain.ok:
-            raise DeployError(f"Compose cannot read {file} on the server", evidence=plain.stderr)
+            files = ", ".join(self.settings.compose_paths)
+            raise DeployError(f"Compose cannot read {files} on the server", evidence=plain.stderr)
         text = compose.override(
             plain.stdout,
             options.app,
             project=project,
-            file_name=options.file,
+            file_names=options.files,
             colour=self.colour,
             release=self.release,
             container=self.name,
@@ -130,7 +127,7 @@ class ColourRun:
                 find_compose(self.server).command,
                 project=self.site.containers.project,
                 folder=folder,
-                files=[self.override],
+                file=self.override,
                 service=f"{options.app}-{self.colour}",
             ),
             timeout=120,

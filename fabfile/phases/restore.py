@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from ..errors import DeployError
 from ..report.columns import columns
+from ..server import wrong_migrations
 from ..server.backup import Backup
 from ..server.containers import Container
 from ..server.kept import kept_by, kept_databases
@@ -93,6 +94,7 @@ class DatabaseRestore(Phase):
         return "the database that was live is live, as before"
 
     def choose(self) -> None:
+        wrong_migrations.refuse_needed(self.site)
         note_people(self.site)
         self.backup = backup = self.site.backups.find(self.backup_name)
         self.site.backups.verify(backup)
@@ -244,6 +246,7 @@ class UndoRestore(Phase):
         )
 
     def choose(self) -> None:
+        wrong_migrations.refuse_needed(self.site)
         note_people(self.site)
         there = kept_databases(self.site.database)
         names = [kept.name for kept in there]

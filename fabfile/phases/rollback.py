@@ -8,6 +8,7 @@ from .. import interrupts
 from ..commands import docker
 from ..errors import DeployError
 from ..probes.http import Answer
+from ..server import wrong_migrations
 from ..server.containers import Container
 from ..server.live import Live
 from ..server.migration_summary import staying
@@ -112,6 +113,8 @@ class Rollback(Phase):
         self.traffic = Traffic(self.site, live)
         self.former = ColourRun(self.site, live.idle, release)
         self._refuse_gone()
+        wrong_migrations.refuse_needed(self.site, release)
+        wrong_migrations.warn(self.site)
         self.site.log("going-back", to=release)
         self.console.detail(f"live: {live.colour} {live.release}; going to {live.idle} {release}")
         self.traffic.settle()

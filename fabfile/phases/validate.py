@@ -138,19 +138,12 @@ class Validate(Phase):
         return checks
 
     def endpoints(self) -> list[Check]:
-        app, path = self.settings.app, self.settings.expect.page
-        main, health = (pages.patiently(self.visitor, one) for one in (path, app.health_path))
-        statuses = pages.allowed(self.settings.public, path)
+        app = self.settings.app
+        health = pages.patiently(self.visitor, app.health_path)
         problem = healthy(health, app)
         of = partial(Check.of, pages.GROUP)
         return [
-            of(
-                "main page",
-                main.status in statuses,
-                " or ".join(map(str, statuses)),
-                main.found,
-                critical=not main.limited,
-            ),
+            *pages.check_main_page(self.visitor),
             of(
                 "health body",
                 not problem,
@@ -163,7 +156,7 @@ class Validate(Phase):
 
     def performance(self) -> list[Check]:
         limits = self.settings.limits
-        paths = [self.settings.app.health_path, self.settings.expect.page]  # the baseline's
+        paths = self.settings.timed_paths  # the baseline's
         timing, compared = measure_patiently(self.visitor, paths, self.baseline, limits)
         alone = judge(None, timing, limits)
         limit, times = f"p95 under {limits.response_seconds:g} s", limits.slower_than_baseline

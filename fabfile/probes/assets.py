@@ -23,9 +23,9 @@ def check_assets(visitor: Visitor, expect: Expect | None = None) -> list[Check]:
     What the page links to is checked as well: a page of one release whose files are another's is
     the usual fault of a switch.
     """
-    expect = expect or Expect()
-    page = patiently(visitor, expect.page)
-    linked = PageParts(f"{visitor.public.url}{expect.page}", page.body).assets[:LINKED_LIMIT]
+    expect, front = expect or Expect(), visitor.public.front or "/"
+    page = patiently(visitor, front)
+    linked = PageParts(f"{visitor.public.url}{front}", page.body).assets[:LINKED_LIMIT]
     checks = []
     for path in dict.fromkeys([*visitor.public.static_paths, *linked]):
         answer = patiently(visitor, path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import interrupts
 from ..report.checks import Check
-from ..settings import Page, Public, Settings
+from ..settings import SHOWN, Page, Public, Settings
 from .http import Answer, Visitor
 
 GROUP = "Application endpoints"
@@ -28,7 +28,16 @@ def check_pages(visitor: Visitor, settings: Settings) -> list[Check]:
 def allowed(public: Public, path: str) -> tuple[int, ...]:
     """The statuses that a page may answer: those of the settings, else 200."""
     page = public.pages.get(path)
-    return page.status if page else (200,)
+    return page.status if page else (SHOWN,)
+
+
+def check_main_page(visitor: Visitor) -> list[Check]:
+    """The page that shows the site, wherever that is; none where no page is to answer 200."""
+    if not visitor.public.front:
+        return []
+    main = patiently(visitor, visitor.public.front)
+    good, critical = main.status == SHOWN, not main.limited
+    return [Check.of(GROUP, "main page", good, str(SHOWN), main.found, critical=critical)]
 
 
 def check_page(path: str, page: Page, answer: Answer) -> Check:

@@ -28,18 +28,19 @@ def check_security(visitor: Visitor, expect: Expect | None = None) -> list[Check
         encrypted = [*check_certificate(public), *check_versions(public, expect)]
     except NoHandshake as error:
         encrypted = [Check.of(GROUP, "HTTPS", False, "an answer", str(error), critical=True)]
-    redirect = [check_redirect(visitor, expect)] if expect.redirect else []
+    redirect = [check_redirect(visitor)] if expect.redirect else []
     return [*check_headers(visitor, expect), *redirect, *encrypted]
 
 
 def check_headers(visitor: Visitor, expect: Expect | None = None) -> list[Check]:
-    """The headers that the settings name, on the page: that they are set, and to what."""
+    """The headers that the settings name, on the main page: that they are set, and to what."""
     expect = expect or Expect()
     public, own = visitor.public, {name.lower(): v for name, v in expect.headers.items()}
     names = {name.lower(): name for name in (*expect.headers, *public.security_headers)}
     if public.scheme == "http":
         names.pop(ONLY_WITH_TLS, None)
-    answer = patiently(visitor, expect.page) if names else Answer(expect.page, 0)
+    path = public.front or "/"
+    answer = patiently(visitor, path) if names else Answer(path, 0)
     checks = []
     for lower, name in names.items():
         rule, value = rule_of(name, own.get(lower)), answer.headers.get(name, "")
@@ -49,12 +50,12 @@ def check_headers(visitor: Visitor, expect: Expect | None = None) -> list[Check]
     return checks
 
 
-def check_redirect(visitor: Visitor, expect: Expect | None = None) -> Check:
+def check_redirect(visitor: Visitor) -> Check:
     """Plain HTTP leads to HTTPS, in one step, to a page that answers.
 
     A page served in the clear is critical; a closed port warns.
     """
-    path = (expect or Expect()).page
+    path = visitor.public.front or "/"
     answer = visitor.ask(path, scheme="http")
     target = urlsplit(urljoin(f"http://{visitor.public.domain}{path}", _location(answer)))
     good, found = answer.status in REDIRECTS and target.scheme == "https", answer.found

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..report.checks import Check
-from ..server.migration_folder import Roles
+from ..server.migration_settings import Roles
 from ..server.people import People
 
 GROUP = "Database"

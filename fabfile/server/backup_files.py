@@ -24,18 +24,17 @@ def copy(server: Server, settings: Settings, containers: Containers, folder: str
     """
     project, compose = settings.folders.project, settings.compose
     nginx = containers.service(compose.nginx)
-    wanted = [(_in_project(project, compose.file), "compose")]
+    wanted = [(f"{project}/{file}", f"compose/{file}") for file in compose.files]
     if compose.env_file:
-        wanted.append((_in_project(project, compose.env_file), "environment"))
+        name = posixpath.basename(compose.env_file)
+        wanted.append((f"{project}/{compose.env_file}", f"environment/{name}"))
     source = _source_of(nginx, settings.nginx.config)
     if source:
-        wanted += [(source, "nginx"), (posixpath.dirname(source), "nginx-folder")]
+        around, name = posixpath.split(source)
+        wanted += [(source, f"nginx/{name}"), (around, "nginx-folder")]
     missing = []
     for path, place in wanted:
-        target = f"{folder}/{place}"
-        if place != "nginx-folder":
-            target += f"/{posixpath.basename(path)}"
-        if not server.shell(_COPY, path, target, check=False).ok:
+        if not server.shell(_COPY, path, f"{folder}/{place}", check=False).ok:
             missing.append(path)
     for path in (settings.nginx.certificate, settings.nginx.certificate_key):
         target = f"{folder}/certificates/{posixpath.basename(path)}"
@@ -44,10 +43,6 @@ def copy(server: Server, settings: Settings, containers: Containers, folder: str
     server.shell(_IMAGES, f"{folder}/images.txt")
     server.shell(_CLOSE, folder)
     return missing
-
-
-def _in_project(project: str, path: str) -> str:
-    return posixpath.join(project, path)
 
 
 def _source_of(container: Container, path: str) -> str | None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..commands import compose
 from ..errors import DeployError
+from ..settings import Settings
 from .connection import Server
 
 _COMMANDS = (("docker", "compose"), ("docker-compose",))
@@ -16,6 +18,19 @@ class Compose:
 
     command: tuple[str, ...]
     version: str
+
+    def of(self, settings: Settings, project: str = "") -> list[str]:
+        """Compose on the site's whole project.
+
+        :param project: the project's name; empty: the settings'.
+        """
+        return compose.whole(
+            self.command,
+            folder=settings.folders.project,
+            files=settings.compose_paths,
+            profiles=settings.compose.profiles,
+            project=project or settings.compose.project,
+        )
 
 
 def find_compose(server: Server) -> Compose:

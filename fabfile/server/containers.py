@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import posixpath
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -95,6 +96,11 @@ class Container:
         raise DeployError(f"{self.name} has no network address; it is {self.status}")
 
     @property
+    def made_from(self) -> tuple[str, ...]:
+        """The compose files that it was made from; empty where it does not say."""
+        return made_from(self.labels)
+
+    @property
     def release(self) -> str | None:
         return self.labels.get(RELEASE_LABEL)
 
@@ -102,6 +108,21 @@ class Container:
         """The role values that this release says it can read; None where it does not say."""
         text = self.labels.get(READS_LABEL + role_type)
         return None if text is None else frozenset(v.strip() for v in text.split(",") if v.strip())
+
+
+def made_from(labels: Mapping[str, str]) -> tuple[str, ...]:
+    """The compose files that a container was made from, as seen from its project's folder, in the
+    order in which Compose took them.
+
+    :param labels: the container's.
+    """
+    folder = labels.get(docker.COMPOSE_FOLDER) or "."
+    files = [file for file in labels.get(docker.COMPOSE_FILES, "").split(",") if file]
+    # Compose 1.29 names them as they were typed, from where that was; its project's folder is the
+    # first one's.
+    inner = posixpath.dirname(files[0]) if files else ""
+    typed_in = folder.removesuffix(f"/{inner}") if inner else folder
+    return tuple(posixpath.relpath(posixpath.join(typed_in, file), folder) for file in files)
 
 
 class Containers:

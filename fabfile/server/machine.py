@@ -21,9 +21,10 @@ nproc
 
 @dataclass(frozen=True)
 class Disk:
-    """One file system: bytes free, and how full it is in percent."""
+    """One file system: its bytes, those that are free, and how full it is in percent."""
 
     mount: str
+    size: int
     free: int
     percent: int
 
@@ -59,4 +60,9 @@ def read_machine(server: Server, *folders: str) -> Machine:
 
 def _disk(line: str) -> Disk:
     fields = line.split(maxsplit=5)
-    return Disk(mount=fields[5], free=int(fields[3]), percent=int(fields[4].rstrip("%")))
+    return Disk(
+        mount=fields[5],
+        size=int(fields[1]),
+        free=int(fields[3]),
+        percent=int(fields[4].rstrip("%")),
+    )

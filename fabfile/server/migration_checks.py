@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from ..errors import DeployError
 from ..settings import Settings
-from .migration_folder import OWN_SETTINGS, STAGES, MigrationFolder
+from .migration_folder import STAGES, MigrationFolder
 from .migration_log import LogEntry, standing
+from .migration_settings import OWN_SETTINGS
 from .people import told
 from .sql_session import Session
 from .sql_text import SHARED, checksum, fill_in, literal, names, qualified

@@ -9,21 +9,16 @@ import difflib
 import itertools
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import yaml
-from pydantic import Field, ValidationError, model_validator
 
 from ..errors import BadSettings, WrongSetting
 from ..settings import Settings
-from ..settings_model import Model
-from ..settings_types import SqlName
+from .migration_settings import OWN_SETTINGS, Roles, own_settings
 from .sql_text import PROJECT, checksum
 
 STAGES = ("expand", "data", "contract")
-OWN_SETTINGS, CHECKS = "migration.yaml", "checks.sql"
+CHECKS = "checks.sql"
 STAGE_FILES: Mapping[str, tuple[str, ...]] = {
     "expand": ("expand.sql",),
     "data": ("data-batch.sql", "data.sql"),
@@ -40,29 +35,7 @@ NAME = re.compile(r"\d{2,}-[a-z0-9]+(-[a-z0-9]+)*")
 NAME_RULE = "NN-name: two digits or more, then small letters, digits and single hyphens"
 COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/|\{#.*?#\}", re.DOTALL)
 LONGEST = 60  # characters of a name
-
-
-class Roles(Model):
-    """A move of everybody from one role to another."""
-
-    old: SqlName
-    new: SqlName
-    expect: dict[str, int] = Field(
-        default_factory=dict, description="users per role before the first run; empty: any"
-    )
-
-    @model_validator(mode="after")
-    def differ(self) -> Roles:
-        if self.old == self.new:
-            raise ValueError("roles.old and roles.new must differ")
-        return self
-
-
-class OwnSettings(Model):
-    """`migration.yaml` in a migration's folder."""
-
-    title: str = ""
-    roles: Roles | None = None
+WHOLE = ""  # instead of a folder's name: `migration.folder` itself
 
 
 @dataclass(frozen=True)
@@ -107,12 +80,19 @@ class MigrationFolder:
 def parent_of(settings: Settings) -> Path:
     """`migration.folder`: as given, or beside this package.
 
-    :raises BadSettings: there is no such folder.
+    :raises BadSettings: there is no such folder, or it is one migration's own.
     """
     given = Path(settings.migration.folder).expanduser()
-    for folder in (given, PROJECT / given):
-        if folder.is_dir():
-            return folder.resolve()
+    parent = next((folder for folder in (given, PROJECT / given) if folder.is_dir()), None)
+    if parent is not None and any((parent / file).is_file() for file in KNOWN):
+        raise WrongSetting(
+            "migration.folder",
+            settings.migration.folder,
+            "the folder above",
+            found="it holds a migration's own files",
+        )
+    if parent is not None:
+        return parent.resolve()
     raise WrongSetting(
         "migration.folder",
         settings.migration.folder,
@@ -121,29 +101,62 @@ def parent_of(settings: Settings) -> Path:
     )
 
 
+@dataclass(frozen=True)
+class Folders:
+    """What lies in `migration.folder`.
+
+    :param readable: the migrations, in the order of their numbers.
+    :param wrong: why each of the rest is none, by its folder's name; under `WHOLE`: why nothing
+        can be read at all.
+    """
+
+    readable: tuple[MigrationFolder, ...] = ()
+    wrong: Mapping[str, BadSettings] = field(default_factory=dict)
+
+    def refuse_wrong(self) -> None:
+        """:raises BadSettings: one line that names the folder or file and what is allowed."""
+        for error in self.wrong.values():
+            raise error
+
+    def fault_of(self, name: str) -> BadSettings | None:
+        """Why a migration cannot be read; None where it can, or is not here."""
+        return self.wrong.get(name) or self.wrong.get(WHOLE)
+
+
+def look_through(settings: Settings) -> Folders:
+    """Every migration, and what cannot be one; nothing where `migration.folder` is empty."""
+    if not settings.migration.folder:
+        return Folders()
+    try:
+        parent = parent_of(settings)
+        entries = [*_entries(parent)]
+    except BadSettings as error:
+        return Folders(wrong={WHOLE: error})
+    found, wrong = [], {}
+    for entry in entries:
+        try:
+            found.append(_read(entry))
+        except BadSettings as error:
+            wrong[entry.name] = error
+    found.sort(key=lambda folder: folder.number)
+    for one, next_one in itertools.pairwise(found):
+        if one.number == next_one.number:
+            both = f"{one.name} and {next_one.name}"
+            wrong[both] = BadSettings(
+                f"{parent}: {both} have the same number; "
+                "allowed: one migration a number, since they run in its order"
+            )
+    return Folders(tuple(found), wrong)
+
+
 def read_folders(settings: Settings) -> tuple[MigrationFolder, ...]:
     """Every migration, in the order of their numbers; none where `migration.folder` is empty.
 
     :raises BadSettings: one line that names the folder or file and what is allowed.
     """
-    if not settings.migration.folder:
-        return ()
-    parent = parent_of(settings)
-    if any((parent / file).is_file() for file in KNOWN):
-        raise WrongSetting(
-            "migration.folder",
-            settings.migration.folder,
-            "the folder above",
-            found="it holds a migration's own files",
-        )
-    found = sorted(map(_read, folders_in(parent)), key=lambda folder: folder.number)
-    for one, next_one in itertools.pairwise(found):
-        if one.number == next_one.number:
-            raise BadSettings(
-                f"{parent}: {one.name} and {next_one.name} have the same number; "
-                "allowed: one migration a number, since they run in its order"
-            )
-    return tuple(found)
+    found = look_through(settings)
+    found.refuse_wrong()
+    return found.readable
 
 
 def folders_in(parent: Path) -> Iterator[Path]:
@@ -151,19 +164,35 @@ def folders_in(parent: Path) -> Iterator[Path]:
 
     :raises BadSettings: one has no migration's name.
     """
-    for entry in sorted(parent.iterdir()):
-        if not entry.is_dir() or entry.name.startswith((".", "_")):
-            continue
-        if not NAME.fullmatch(entry.name) or len(entry.name) > LONGEST:
-            raise BadSettings(f"{entry}: not a migration's name; allowed: {NAME_RULE}")
+    for entry in _entries(parent):
+        _refuse_name(entry)
         yield entry
 
 
+def _entries(parent: Path) -> Iterator[Path]:
+    """:raises BadSettings: it cannot be read."""
+    try:
+        found = sorted(parent.iterdir())
+    except OSError as error:
+        raise BadSettings(f"{parent}: cannot be read: {error.strerror}") from None
+    for entry in found:
+        if entry.is_dir() and not entry.name.startswith((".", "_")):
+            yield entry
+
+
+def _refuse_name(path: Path) -> None:
+    if not NAME.fullmatch(path.name) or len(path.name) > LONGEST:
+        raise BadSettings(f"{path}: not a migration's name; allowed: {NAME_RULE}")
+
+
 def _read(path: Path) -> MigrationFolder:
-    own = _own_settings(path / OWN_SETTINGS)
+    """:raises BadSettings: it cannot be what it is meant to be."""
+    _refuse_name(path)
+    files = [*_entries_of(path)]
+    own = own_settings(path / OWN_SETTINGS)
     folder = MigrationFolder(path, own.title, own.roles)
-    for file in sorted(path.glob("*.sql")):
-        if file.name not in KNOWN:
+    for file in files:
+        if file.suffix == ".sql" and file.name not in KNOWN:
             near = difflib.get_close_matches(file.name, KNOWN, n=1)
             hint = f"did you mean {near[0]}?" if near else f"allowed: {', '.join(KNOWN)}"
             raise BadSettings(f"{file}: no such stage; {hint}")
@@ -172,14 +201,16 @@ def _read(path: Path) -> MigrationFolder:
     return folder
 
 
-def _own_settings(file: Path) -> OwnSettings:
-    try:
-        values: Any = yaml.safe_load(file.read_text()) if file.is_file() else None
-        return OwnSettings.model_validate({} if values is None else values)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BadSettings(f"{file}: not YAML: {' '.join(str(error).split())}") from None
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        name = ".".join(map(str, first["loc"])) or "the file"
-        allowed = first["msg"].removeprefix("Value error, ")
-        raise BadSettings(f"{file}: {name} is {first['input']!r}; allowed: {allowed}") from None
+def _entries_of(path: Path) -> Iterator[Path]:
+    """Its files.
+
+    :raises BadSettings: one that counts cannot be read.
+    """
+    for file in sorted(path.iterdir()):
+        counts = file.suffix == ".sql" or file.name == OWN_SETTINGS
+        try:
+            if counts:
+                file.read_bytes()
+        except OSError as error:
+            raise BadSettings(f"{file}: cannot be read: {error.strerror}") from None
+        yield file

@@ -140,10 +140,14 @@ class MigrationState:
         """Stages that hold, or of which a part may be there."""
         for stage in self._reversible:
             last = next((e.status for e in reversed(entries) if e.stage == stage), "")
-            files = [self.folder.path / f for f in STAGE_FILES[stage] if self.folder.has(f)]
-            in_parts = any(mode_of(file) != "one" for file in files) or len(files) > 1
-            if standing(entries, stage) or (in_parts and last in ("STARTED", "FAILED")):
+            begun = last in ("STARTED", "FAILED") and self._in_parts(stage)
+            if standing(entries, stage) or begun:
                 yield stage
+
+    def _in_parts(self, stage: str) -> bool:
+        """Whether a part of it may be there without the rest."""
+        files = [self.folder.path / f for f in STAGE_FILES[stage] if self.folder.has(f)]
+        return len(files) > 1 or any(mode_of(file) != "one" for file in files)
 
     def _begun_by(self, entries: Sequence[LogEntry]) -> str:
         """The release whose run applied the first stage that holds, or the last that did."""

@@ -15,6 +15,7 @@ from .people import People, people
 from .role_migration import RoleMigration
 from .sql_session import DatabaseError
 from .stage_text import refuse_unsendable
+from .wrong_migrations import refuse_needed
 
 if TYPE_CHECKING:
     from ..site import Site
@@ -76,7 +77,8 @@ class Migrations:
 
     def orphans(self) -> list[str]:
         """Migrations that hold, and whose folder is not here."""
-        known = {folder.name for folder in self.site.migration_folders}
+        here = self.site.migrations_here
+        known = {*(folder.name for folder in here.readable), *here.wrong}
         every = self.every() if self.wanted else {}
         return [
             name
@@ -103,8 +105,9 @@ class Migrations:
     def refuse_unsendable(self) -> None:
         """Look through every file; nothing is contacted.
 
-        :raises BadSettings: one cannot be filled in, or not be sent as its first line says.
+        :raises BadSettings: one cannot be read, filled in, or sent as its first line says.
         """
+        self.site.migrations_here.refuse_wrong()
         for one in self.all:
             refuse_unsendable(one.folder, self.settings)
 
@@ -175,7 +178,9 @@ class Migrations:
 
         :returns: as `send_back`.
         :raises DatabaseError: as `send_back`.
+        :raises DeployError: it takes a migration that cannot be read.
         """
+        refuse_needed(self.site, container.release or "")
         behind = (one for one in reversed(self.all) if one.has_way_back)
         return _joined(one.send_back() for one in behind if not one.lives_with(container))
 

@@ -117,7 +117,7 @@ class Nginx:
         copy = f"nginx/{posixpath.basename(inside)}"
         raise DeployError(
             f"{inside} is not mounted into {name}: it is part of its image",
-            evidence=f"two lines to add to service {service} in {self.settings.compose.file}:\n"
+            evidence=f"two lines to add to service {service} in {self.settings.compose.files[0]}:\n"
             f"    volumes:\n      - ./{copy}:{inside}:ro",
             state="nothing was touched",
             next_command=f"on the server, in {self.settings.folders.project}: mkdir -p nginx; "
@@ -181,8 +181,7 @@ class Nginx:
 
     def files_naming_the_app(self) -> list[str]:
         """Of all files that nginx reads, those that send visitors to the app; paths inside."""
-        output = self._inside(self.container, ["nginx", "-T"]).stdout
-        parts = re.split(r"^# configuration file (\S+):$", output, flags=re.MULTILINE)
+        parts = re.split(r"^# configuration file (\S+):$", self.dump(), flags=re.MULTILINE)
         app = names_of_the_app(self.settings)
         return [
             path
@@ -200,13 +199,12 @@ class Nginx:
         except CommandFailed as error:
             raise _refusal(error) from None
 
-    def test_candidate(self, text: str) -> str:
+    def test_candidate(self, text: str) -> None:
         """Test a configuration inside the container, beside the one in use.
 
         Beside it, because relative includes start from the configuration's own folder.
 
         :param text: whole, with our block in it.
-        :returns: path of the candidate on the server.
         :raises DeployError: with nginx's own words.
         """
         folder = f"{self.settings.folders.state}/nginx"
@@ -220,13 +218,12 @@ class Nginx:
             test = ["sh", "-c", _IN_A_COPY, "sh", main, config, inside]
         if not container.running:
             self._test(container, test, mounts={candidate: inside})
-            return candidate
+            return
         self.server.run(docker.copy_into(candidate, container.name, inside))
         try:
             self._test(container, test)
         finally:
             self.server.run(docker.execute(container.name, ["rm", "-f", inside]), check=False)
-        return candidate
 
     def put_in_place(self, text: str, keep_as: str = "") -> None:
         """Test a configuration, keep the old one, put the new one in place, and test again.

@@ -9,8 +9,8 @@ from functools import cached_property
 from . import migration_checks as checks
 from .containers import Container
 from .migration import Migration
-from .migration_folder import Roles
 from .migration_log import LogEntry, MigrationLog, standing
+from .migration_settings import Roles
 from .people import counts
 from .sql_session import Session
 from .sql_text import fill_in, literal

@@ -73,15 +73,16 @@ SITES = (
     SmallSite(
         "magazine",
         "/home/ubuntu/www/live",
-        "docker-compose -p press up -d --build",
-        ("/", "/up"),
+        "docker-compose -f docker-compose.yml -f production.yml --profile edge -p press "
+        "up -d --build",
+        ("/items", "/up"),
         ("press[-_]proxy[-_]1", "press[-_]postgres[-_]1"),
     ),
     SmallSite(
         "wiki",
         "/opt/wiki",
         "docker-compose up -d --build",
-        ("/", "/health"),
+        ("/items", "/health"),
         ("gardenwiki-nginx-1", "wiki-postgres"),
         tls=False,
         needs_compose_2=True,
@@ -150,7 +151,7 @@ def working_copy(folder: Path) -> Path:
 def _wait(site: SmallSite, server: Server) -> None:
     scheme, port = ("https", 443) if site.tls else ("http", 80)
     options = f"-fsk -m 1 -o /dev/null --resolve {site.domain}:{port}:127.0.0.1"
-    once = f"curl {options} {scheme}://{site.domain}/ && exit 0"
+    once = f"curl {options} {scheme}://{site.domain}{site.paths[0]} && exit 0"
     ask = f"for i in $(seq 40); do {once}; sleep 0.5; done; exit 1"
     if talk.run(ask, server=server, check=False, timeout=90).returncode:
         logs = f"cd {site.folder} && docker ps -a && docker-compose logs --tail 20"

@@ -41,7 +41,7 @@ def as_root(script: str) -> None:
 @pytest.fixture(scope="module")
 def names(_plain_production: None) -> set[str]:
     """Every check, as a run where all is well has them."""
-    from fabfile.operations.doctor_checks import questions
+    from fabfile.operations.doctor.checklist import questions
     from tests.lab.conftest import lab_settings
 
     return {question.name for question in questions(lab_settings())}
@@ -193,7 +193,7 @@ BREAKS = {
         nothing,
         {"disk": "fail", "room for a backup": "fail"},
         "needed: 100000 GB",
-        "docker system df",
+        "GB in all: a larger disk, or a lower limits.free_disk_gb",
         ("--set=limits.free_disk_gb=100000",),
     ),
     "fuller than wanted": Break(

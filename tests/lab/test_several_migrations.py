@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from fabfile.server.migration_log import MigrationLog, standing
 from fabfile.server.migration_summary import summary
 from fabfile.server.migrations import Migrations
 from fabfile.server.sql_session import DatabaseError
+from fabfile.server.wrong_migrations import refuse_needed
 from fabfile.settings import Settings
 from fabfile.site import Site
 from lab import server as lab_server
@@ -253,6 +256,30 @@ def test_after_a_restore_the_log_knows_which_stages_the_restored_database_has(
     assert again.data().changed
 
 
+def test_what_cannot_be_read_is_refused_where_it_is_needed_and_left_aside_elsewhere(
+    scratch: Scratch, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written(folder, "04-half", {"expnad.sql": "SELECT"})
+    site = at(scratch, folder)
+    site.release = "20260202-000000"
+    assert Migrations(site).expand().changed
+    refuse_needed(site)
+    refuse_needed(site, "20260101-000000")
+    assert states(site, capsys).startswith("applied"), "the rest is listed"
+
+    (folder / "03-summary/oops.sql").touch()
+    wrong = at(scratch, folder)
+    refuse_needed(wrong, "20260101-000000")  # an expansion stays anyway
+    with pytest.raises(DeployError, match="03-summary is applied, and its files are needed"):
+        refuse_needed(wrong)
+    Migrations(site).data()
+    for release in ("20260202-000000", "20260203-000000"):
+        refuse_needed(wrong, release)
+    for release in ("20260101-000000", "production", ""):
+        with pytest.raises(DeployError, match=r"03-summary is applied.*oops\.sql"):
+            refuse_needed(wrong, release)
+
+
 def test_by_request_an_expansion_goes_too_after_a_backup_and_a_yes(
     scratch: Scratch, folder: Path
 ) -> None:
@@ -314,9 +341,23 @@ def test_a_deploy_runs_both_and_a_rollback_takes_back_what_the_old_release_canno
     assert refused.returncode == 1
     assert "runs a release that was made for 03-summary" in refused.stderr
 
+    oops, half = sql / "03-summary/oops.sql", written(sql, "04-half", {"expnad.sql": "SELECT"})
+    oops.touch()
+    needed = fab("rollback", where)
+    assert needed.returncode == 1, needed.stdout + needed.stderr
+    assert f"✗ 03-summary is applied, and its files are needed: {oops}: no such" in needed.stderr
+    assert psql(RULES) == "1"
+    oops.unlink()
+    looked = {c["name"]: c for c in json.loads(fab("doctor", "--json", where).stdout)}
+    assert looked["migration files"]["verdict"] == "fail"
+    assert "expnad.sql: no such stage" in looked["migration files"]["found"]
+    assert looked["migrations applied"]["found"] == "6 stages applied, files unchanged"
+
     back = fab("rollback", where)
     assert back.returncode == 0, back.stdout + back.stderr
+    assert f"left aside, as it is not needed here: {half}/expnad.sql" in back.stdout + back.stderr
     assert "• 03-summary stays expanded: it only adds" in back.stdout
+    shutil.rmtree(half)
     assert (psql(COLUMN), psql(EMPTY), psql(RULES)) == ("1", "2000", "0")
     assert psql("""SELECT count(*) FROM "User" WHERE role = 'LEARNER'""") == "2"
 
@@ -324,6 +365,13 @@ def test_a_deploy_runs_both_and_a_rollback_takes_back_what_the_old_release_canno
 def test_a_changed_file_is_refused_before_anything_is_touched(sql: Path, fab: Fab) -> None:
     file = sql / "03-summary/expand.sql"
     file.write_text(SUMMARY["expand.sql"] + "-- a remark\n")
+    looked = {
+        c["name"]: c
+        for c in json.loads(fab("doctor", "--json", f"--set=migration.folder={sql}").stdout)
+    }
+    assert looked["migration files"]["verdict"] == "pass"
+    assert looked["migrations applied"]["verdict"] == "fail"
+    assert "03-summary/expand.sql" in looked["migrations applied"]["found"]
     containers = lab_server.run("docker ps -a --format '{{.ID}}'").stdout
     for task in ("run-migration", "blue-green-deploy"):
         done = fab(task, QUICK, f"--set=migration.folder={sql}")

@@ -6,6 +6,7 @@ lab's own site is put back.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fabfile.settings import Settings, load
+from fabfile.settings import Page, Settings, load
 from lab import server as lab_server
 from lab.places import CERTIFICATE_AUTHORITY
 from tests.lab.conftest import HERE, SETTINGS_FILE
@@ -88,6 +89,8 @@ EXPECTED = {
     "shop": {
         "folders.project": "/home/ubuntu/acme",
         "folders.state": "/home/ubuntu/acme-deploy",
+        "compose.files": ("docker-compose.yml", "docker-compose.override.yml"),
+        "compose.profiles": (),
         "compose.project": "acme",
         "compose.env_file": "shop.env",
         "app.image": "acme-shop",
@@ -101,6 +104,7 @@ EXPECTED = {
         "public.security_headers": ("X-Content-Type-Options",),
         "nginx.manage": "upstream",
         "nginx.config": "/etc/nginx/nginx.conf",
+        "database.schema": None,
         "database.user_table": "users",
         "database.role_column": "role",
         "database.role_type": None,
@@ -110,6 +114,8 @@ EXPECTED = {
     "magazine": {
         "folders.project": "/home/ubuntu/www/live",
         "folders.state": "/home/ubuntu/press-deploy",
+        "compose.files": ("docker-compose.yml", "production.yml"),
+        "compose.profiles": ("edge",),
         "compose.project": "press",
         "compose.app": "web",
         "compose.nginx": "proxy",
@@ -121,7 +127,9 @@ EXPECTED = {
         "app.health_path": "/up",
         "app.health_database": "connected",
         "app.login_path": "",
+        "public.pages": {"/": Page(status=(302,)), "/up": Page()},
         "nginx.config": "/etc/nginx/conf.d/magazine.conf",
+        "database.schema": "editorial",
         "database.user_table": "members",
         "database.user_id": "member_id",
         "database.role_column": "kind",
@@ -133,7 +141,7 @@ EXPECTED = {
     "wiki": {
         "folders.project": "/opt/wiki",
         "folders.state": "/home/ubuntu/gardenwiki-deploy",
-        "compose.file": "compose.yaml",
+        "compose.files": ("compose.yaml",),
         "compose.project": "gardenwiki",
         "compose.app": "web",
         "compose.env_file": ".env",
@@ -143,6 +151,7 @@ EXPECTED = {
         "app.health_status": (),
         "public.domain": "wiki.example.org",
         "public.scheme": "http",
+        "public.pages": {"/": Page(status=(404,)), "/health": Page()},
         "nginx.config": "/etc/nginx/conf.d/default.conf",
         "database.user_table": None,
         "database.role_type": None,
@@ -161,6 +170,7 @@ def test_init_finds_a_site_and_it_is_deployed_twice_and_rolled_back_without_a_fa
     found = {name: _value(started.settings, name) for name in EXPECTED[site.name]}
     assert found == EXPECTED[site.name]
 
+    _refuse_what_the_files_give(started)
     before = neighbours(site, HERE)
     load_on_it = site.load().start()
     try:
@@ -212,6 +222,26 @@ def test_a_configuration_inside_nginxs_image_is_refused_with_the_two_lines_to_ad
     assert "│     volumes:" in done.stderr
     assert "│       - ./nginx/site.conf:/etc/nginx/conf.d/site.conf:ro" in done.stderr
     assert not started.file.exists()
+
+
+def _refuse_what_the_files_give(started: Started) -> None:
+    """The doctor finds every file and service; and says where what runs came from others."""
+    looked = _found_by_the_doctor(started)
+    files = ", ".join(started.settings.compose.files)
+    assert looked["compose file"][0] == "pass", looked["compose file"]
+    assert looked["made from"] == ("pass", files)
+    if len(started.settings.compose.files) == 1:
+        return
+    first = started.settings.compose.files[0]
+    verdict, found = _found_by_the_doctor(started, f"--set=compose.files=[{first}]")["made from"]
+    assert verdict == "warn"
+    assert f"made from other files than {first}: " in found
+    assert found.endswith(f" from {files}")
+
+
+def _found_by_the_doctor(started: Started, *arguments: str) -> dict[str, tuple[str, str]]:
+    checks = json.loads(started.fab("doctor", "--json", *arguments).stdout)
+    return {check["name"]: (check["verdict"], check["found"]) for check in checks}
 
 
 def _value(settings: Settings, name: str) -> object:

@@ -67,6 +67,23 @@ def test_what_already_lies_in_the_project_folder_is_built_as_the_guide_did(fab: 
     assert f"• New version: 1001stories:{live_release()}" in done.stdout
 
 
+def test_either_of_the_engines_builders_makes_a_release(
+    fab: Fab, working_copy: Callable[..., str]
+) -> None:
+    """Only BuildKit knows a mount of one RUN."""
+    dockerfile = (SITE / "app/Dockerfile").read_text()
+    source = working_copy(dockerfile=dockerfile + "RUN --mount=type=tmpfs,target=/mnt true\n")
+    before = live_release()
+    refused = fab("blue-green-deploy", source, "--set=source.builder=legacy", QUICK)
+    assert refused.returncode == 1, refused.stdout + refused.stderr
+    assert "requires BuildKit" in refused.stderr
+    assert live_release() == before
+    for builder, copy in (("buildkit", source), ("legacy", "--set=source.folder=lab/site/app")):
+        done = fab("blue-green-deploy", copy, f"--set=source.builder={builder}", QUICK)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert f"• New version: 1001stories:{live_release()}" in done.stdout
+
+
 def test_an_image_is_pulled_from_a_registry(fab: Fab, on_server: OnServer, registry: str) -> None:
     image = f"{registry}/stories:one"
     on_server(f"docker tag 1001stories:latest {image} && docker push -q {image}", timeout=120)

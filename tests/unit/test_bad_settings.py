@@ -112,8 +112,8 @@ PATHS = [
     ("folders.state", "/"),
     ("folders.backups", "relative"),
     ("folders.state", "/srv/a:b"),
-    ("compose.file", "../docker-compose.yml"),
-    ("compose.file", "/etc/docker-compose.yml"),
+    ("compose.files", "[../docker-compose.yml]"),
+    ("compose.files", "[a.yml, /etc/docker-compose.yml]"),
     ("compose.env_file", "a/../../.env"),
     ("source.dockerfile", "../Dockerfile"),
     ("nginx.config", "/etc/nginx/../nginx.conf"),
@@ -168,6 +168,7 @@ def test_a_host_in_every_spelling_that_there_is(value: str) -> None:
 CONTRADICTIONS = [
     ({"app": {"blue_port": 4000, "green_port": 4000}}, "blue_port is 4000 and site.app.green_port"),
     ({"compose": {"app": "db"}}, "site.compose.app is 'db' and"),
+    ({"compose": {"files": ["a.yml", "a.yml"]}}, "allowed: each file once"),
     ({"folders": {"state": "/srv/x", "backups": "/srv/x"}}, "three different folders"),
     (
         {"source": {"kind": "registry"}},

@@ -9,6 +9,8 @@ import yaml
 
 from fabfile.commands import compose
 from fabfile.errors import DeployError
+from fabfile.server.compose import Compose
+from fabfile.settings import load
 
 SITE = """
 version: "3.8"
@@ -37,7 +39,7 @@ def override(text: str = SITE, app: str = "app") -> Any:
             text,
             app,
             project="1001-stories",
-            file_name="docker-compose.yml",
+            file_names=["docker-compose.yml"],
             colour="green",
             release="20240828-143000",
             container="1001-stories-app-green",
@@ -76,16 +78,36 @@ def test_an_old_compose_file_keeps_its_version() -> None:
 
 @pytest.mark.parametrize("text", ["services: {web: {}}", "services: [", "- a", "services:"])
 def test_a_file_without_the_service_is_refused(text: str) -> None:
-    with pytest.raises(DeployError, match=r"docker-compose.yml has no service app"):
+    with pytest.raises(DeployError, match=r"no service app in docker-compose.yml"):
         override(text)
+
+
+def test_every_call_for_the_whole_project_names_every_file_in_order_and_every_profile() -> None:
+    settings = load(
+        {
+            "folders": {"project": "/srv"},
+            "compose": {"files": ["b.yml", "more/a.yml"], "profiles": ["edge"], "project": "p"},
+        }
+    )
+    start = (
+        "docker compose --project-name {} --project-directory /srv "
+        "--file /srv/b.yml --file /srv/more/a.yml --profile edge "
+    )
+    found = Compose(("docker", "compose"), "2.26.1")
+    resolved = compose.resolved(found.of(settings, "q"))
+    assert " ".join(resolved) == start.format("q") + "config"
+    services = compose.services(found.of(settings))
+    assert " ".join(services) == start.format("p") + "config --services"
+    up = compose.up_all(found.of(settings))
+    assert " ".join(up) == start.format("p") + "up --detach --no-recreate"
 
 
 def test_up_starts_one_service_and_nothing_it_depends_on() -> None:
     argv = compose.up_one(
-        ["docker", "compose"], project="p", folder="/srv", files=["/srv/a", "/b"], service="app"
+        ["docker", "compose"], project="p", folder="/srv", file="/b", service="app"
     )
     assert " ".join(argv) == (
-        "docker compose --project-name p --project-directory /srv --file /srv/a --file /b "
+        "docker compose --project-name p --project-directory /srv --file /b "
         "up --detach --no-deps --no-build --force-recreate app"
     )
 
@@ -102,7 +124,7 @@ def test_what_runs_already_keeps_the_environment_that_it_runs_with() -> None:
         SITE,
         "app",
         project="p",
-        file_name="docker-compose.yml",
+        file_names=["docker-compose.yml"],
         colour="blue",
         release="20240828-143000",
         container="c",

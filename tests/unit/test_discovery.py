@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
+from fabfile.discovery import documents
 from fabfile.discovery.app import add_pages
 from fabfile.discovery.facts import Facts
 from fabfile.discovery.nginx_files import domain, split_dump, targets, tree
@@ -14,6 +16,7 @@ from fabfile.discovery.roles import APP, DATABASE, NGINX, apps, candidates
 from fabfile.discovery.services import Service, in_container, in_document
 from fabfile.discovery.tables import Table, add_tables
 from fabfile.probes.answer import Answer
+from fabfile.server.containers import made_from
 
 
 def service(name: str, image: str = "", **more: object) -> Service:
@@ -139,12 +142,30 @@ def test_users_are_the_table_with_an_enum_of_roles() -> None:
     said = tables_say(
         Table("account", {"id": None}, "id", {}),
         Table("Person", {"no": None, "rank": "UserRole", "updated_at": None}, "no", {}),
-        Table("Session", {"whose": None}, None, {"whose": '"Person"'}),
+        Table("Session", {"whose": None}, None, {"whose": "Person"}),
     )
     assert said["user_table"] == "Person"
     assert (said["user_id"], said["role_column"], said["role_type"]) == ("no", "rank", "UserRole")
     assert (said["updated_column"], said["created_column"]) == ("updated_at", None)
     assert (said["session_table"], said["session_user"]) == ("Session", "whose")
+
+
+def test_a_schema_is_named_where_the_tables_are_not_in_the_usual_one() -> None:
+    columns: dict[str, str | None] = {"id": None, "role": "user_role"}
+    there = Table("users", columns, "id", {}, schema="shop", seen=False)
+    session = Table("session", {}, None, {"who": "users"}, schema="shop", seen=False)
+    other = Table("session", {}, None, {"who": "users"}, schema="archive", seen=False)
+    said = tables_say(other, session, there)
+    assert (said["schema"], said["role_type"]) == ("shop", "user_role")
+    assert (said["session_table"], said["session_user"]) == ("session", "who")
+
+    usual = Table("account", {"id": None}, "id", {})
+    assert tables_say(there, usual)["user_table"] == "account", "what is found without a schema"
+    assert "schema" not in tables_say(usual)
+
+    apart = replace(there, foreign_types=("user_role",))
+    assert tables_say(apart)["role_type"] is None
+    assert "schema" not in tables_say(replace(apart, seen=True))
 
 
 def test_users_without_roles_are_users_and_other_tables_are_not() -> None:
@@ -170,6 +191,68 @@ def test_ports_that_are_taken() -> None:
     assert next_free([3000, 3000], {3000, 3002}) == [3001, 3003]
 
 
+def document(text: str) -> object:
+    return documents.read(text, "a.yml")
+
+
+@pytest.mark.parametrize(
+    ("below", "above", "whole"),
+    [
+        ("{image: a}", "{image: b}", {"image": "b"}),
+        ("{ports: ['1:1']}", "{ports: ['2:2']}", {"ports": ["1:1", "2:2"]}),
+        (
+            "{build: ./a}",
+            "{build: {args: {B: c}}}",
+            {"build": {"context": "./a", "args": {"B": "c"}}},
+        ),
+        ("{environment: [A=1, B=2]}", "{environment: {B: 3}}", {"environment": {"A": "1", "B": 3}}),
+        ("{environment: {A: 1}}", "{environment: [B=2]}", {"environment": ["A=1", "B=2"]}),
+        ("{env_file: a.env}", "{env_file: [b.env]}", {"env_file": ["a.env", "b.env"]}),
+        (
+            "{healthcheck: {test: [CMD, a], retries: 3}}",
+            "{healthcheck: {test: [CMD, b]}}",
+            {"healthcheck": {"test": ["CMD", "b"], "retries": 3}},
+        ),
+        ("{ports: ['1:1'], image: a}", "{ports: !reset [], image: b}", {"image": "b"}),
+        ("{ports: ['1:1']}", "{ports: !override ['2:2']}", {"ports": ["2:2"]}),
+        ("{image: a}", "", {"image": "a"}),
+    ],
+)
+def test_several_compose_files_are_one_as_compose_merges_them(
+    below: str, above: str, whole: object
+) -> None:
+    assert documents.merged([document(below), document(above)]) == whole
+
+
+def test_what_env_says_of_files_and_profiles() -> None:
+    given = documents.variables("COMPOSE_FILE='a.yml:./b/c.yml'\n#COMPOSE_PROFILES=no\n")
+    assert documents.files_by(given) == ("a.yml", "b/c.yml")
+    assert documents.profiles_by(given) == ()
+    given = documents.variables("COMPOSE_FILE=a.yml;b.yml\nCOMPOSE_PATH_SEPARATOR=;\n")
+    assert documents.files_by(given) == ("a.yml", "b.yml")
+    assert documents.profiles_by({"COMPOSE_PROFILES": "x, y"}) == ("x", "y")
+
+
+@pytest.mark.parametrize(
+    ("folder", "label", "files"),
+    [
+        ("/srv/a", "/srv/a/b.yml,/srv/a/c/d.yml", ("b.yml", "c/d.yml")),
+        # Compose 1.29
+        ("/srv/a", "b.yml,c.yml", ("b.yml", "c.yml")),
+        ("/srv/a", "a/b.yml,a/c.yml,d.yml", ("b.yml", "c.yml", "../d.yml")),
+        ("/srv/a", "more/b.yml", ("more/b.yml",)),  # with --project-directory
+        ("/srv/a", "/srv/b.yml", ("../b.yml",)),
+        ("/srv/a", "", ()),
+    ],
+)
+def test_the_files_that_a_container_was_made_from(
+    folder: str, label: str, files: tuple[str, ...]
+) -> None:
+    prefix = "com.docker.compose.project"
+    labels = {f"{prefix}.working_dir": folder, f"{prefix}.config_files": label}
+    assert made_from(labels) == files
+
+
 def test_the_surest_source_comes_first() -> None:
     facts = Facts()
     facts.add_all({"app": {"port": 1}, "name": "x"}, "given")
@@ -177,8 +260,8 @@ def test_the_surest_source_comes_first() -> None:
     assert facts.nested() == {"app": {"port": 1}, "name": "x"}
 
 
-@pytest.mark.parametrize(("root", "page"), [(200, None), (302, None), (404, "/health")])
-def test_a_site_without_a_main_page_has_another_page_looked_at(root: int, page: str | None) -> None:
+@pytest.mark.parametrize("root", [200, 302, 404])
+def test_the_main_page_may_answer_what_it_answers(root: int) -> None:
     class Place:
         def ask(self, app: Service, port: int, path: str) -> Answer:
             return Answer(path, {"/": root, "/health": 200}.get(path, 404))
@@ -186,5 +269,5 @@ def test_a_site_without_a_main_page_has_another_page_looked_at(root: int, page: 
     facts = Facts()
     facts.add_all({"app": {"health_path": "/health", "port": 80}}, "here")
     add_pages(facts, Place(), SimpleNamespace(app=service("app")))  # type: ignore[arg-type]
-    assert facts.get("expect.page") == page
-    assert ("/" in facts["public.pages"]) is (page is None)
+    pages = {"/": {"status": [root]}, "/health": {"status": [200]}}
+    assert facts["public.pages"] == pages

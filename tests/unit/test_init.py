@@ -67,10 +67,48 @@ def test_names_come_from_the_compose_file_and_its_variables(tmp_path: Path) -> N
     path = tmp_path / "site.yaml"
     assert init(SITES / "wiki", path, "--yes").returncode == 0
     site = written(path)
-    assert (site.compose.project, site.compose.file) == ("gardenwiki", "compose.yaml")
+    assert (site.compose.project, site.compose.files) == ("gardenwiki", ("compose.yaml",))
     assert (site.app.image, site.app.blue_port) == ("wiki", 8080)
     assert site.public.scheme == "http"
     assert "compost" not in path.read_text(), "no secret of .env"
+
+
+OVERRIDE = """\
+services:
+  web:
+    container_name: wiki-web
+    ports: !override ["8081:8000"]
+"""
+
+
+def test_an_override_is_taken_as_compose_takes_it(tmp_path: Path) -> None:
+    folder = shutil.copytree(SITES / "wiki", tmp_path / "wiki")
+    (folder / "compose.override.yaml").write_text(OVERRIDE)
+    done = init(folder, tmp_path / "site.yaml", "--yes")
+    assert done.returncode == 0, done.stderr
+    site = written(tmp_path / "site.yaml")
+    assert site.compose.files == ("compose.yaml", "compose.override.yaml")
+    assert (site.app.container, site.app.blue_port, site.app.image) == ("wiki-web", 8081, "wiki")
+    assert "compose.yaml + compose.override.yaml" in (tmp_path / "site.yaml").read_text()
+
+
+def test_the_files_that_env_names_are_taken_and_nothing_else(tmp_path: Path) -> None:
+    folder = shutil.copytree(SITES / "wiki", tmp_path / "wiki")
+    (folder / "production").mkdir()
+    (folder / "production/web.yaml").write_text(OVERRIDE)
+    (folder / "compose.override.yaml").write_text("services: {web: {container_name: not-this}}")
+    with (folder / ".env").open("a") as env:
+        env.write("\nCOMPOSE_FILE=compose.yaml:production/web.yaml\n")
+    done = init(folder, tmp_path / "site.yaml", "--yes")
+    assert done.returncode == 0, done.stderr
+    site = written(tmp_path / "site.yaml")
+    assert site.compose.files == ("compose.yaml", "production/web.yaml")
+    assert site.app.container == "wiki-web"
+
+    (folder / "production/web.yaml").unlink()
+    gone = init(folder, tmp_path / "other.yaml", "--yes")
+    assert gone.returncode == 1
+    assert f"no production/web.yaml in {folder}: COMPOSE_FILE in .env names it" in gone.stderr
 
 
 def test_what_is_given_with_set_is_not_looked_for(tmp_path: Path) -> None:

@@ -7,7 +7,12 @@ from pathlib import Path
 import pytest
 
 from fabfile.errors import BadSettings
-from fabfile.server.migration_folder import KNOWN, MigrationFolder, read_folders
+from fabfile.server.migration_folder import (
+    KNOWN,
+    MigrationFolder,
+    look_through,
+    read_folders,
+)
 from fabfile.server.migration_plan import plan
 from fabfile.server.stage_text import check_text, messages, mode_of, refuse_unsendable, statements
 from fabfile.settings import Settings
@@ -101,6 +106,52 @@ def test_two_with_one_number_are_refused(tmp_path: Path) -> None:
     written(tmp_path, "03-a", expand=ADD)
     written(tmp_path, "03-b", expand=ADD)
     assert "03-a and 03-b have the same number" in refusal(tmp_path)
+
+
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    written(tmp_path, "03-a", expand=ADD)
+    (tmp_path / "03-a/data.sql").symlink_to(tmp_path / "nowhere")
+    assert (
+        refusal(tmp_path) == f"{tmp_path}/03-a/data.sql: cannot be read: No such file or directory"
+    )
+
+
+def test_what_is_wrong_hides_nothing_of_the_rest(tmp_path: Path) -> None:
+    written(tmp_path, "03-a", expand=ADD)
+    written(tmp_path, "04-b", expnad=ADD)
+    written(tmp_path, "05 c")
+    written(tmp_path, "06-d", migration_yaml="a: [b")
+    written(tmp_path, "07-e", expand=ADD)
+    found = look_through(settings_of(tmp_path))
+    assert [folder.name for folder in found.readable] == ["03-a", "07-e"]
+    assert list(found.wrong) == ["04-b", "05 c", "06-d"]
+    fault = found.fault_of("04-b")
+    assert fault and "did you mean expand.sql?" in fault.reason
+    assert found.fault_of("03-a") is None and found.fault_of("99-not-here") is None
+
+    nothing = look_through(settings_of(tmp_path / "none"))
+    fault = nothing.fault_of("99-any")
+    assert fault and "no such folder" in fault.reason
+
+
+@pytest.mark.parametrize(
+    ("task", "code"),
+    [
+        *((task, 2) for task in ("deploy", "blue-green", "migration --reverse=a")),
+        *((task, 1) for task in ("rollback", "restore x --yes", "backup", "migrations")),
+        ("lock.release --reason=x", 1),
+    ],
+)
+def test_one_that_is_half_written_stops_only_what_would_apply_it(
+    task: str, code: int, tmp_path: Path
+) -> None:
+    """Nobody listens at the server's address: whoever asks there ends with 1."""
+    written(tmp_path, "03-half", expnad=ADD)
+    where = f"--set=migration.folder={tmp_path}"
+    public = {"DEPLOY_PUBLIC__CONNECT": "127.0.0.1:9"}
+    done = program("invoke", *task.split(), where, seconds=60, environment=public)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert ("expnad.sql: no such stage" in done.stderr) == (code == 2)
 
 
 def test_a_migration_itself_is_not_the_folder_of_them() -> None:

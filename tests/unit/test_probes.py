@@ -23,7 +23,7 @@ from fabfile.probes.assets import check_assets
 from fabfile.probes.direct import parse_response
 from fabfile.probes.http import Visitor
 from fabfile.probes.metrics import success_metrics
-from fabfile.probes.pages import check_page
+from fabfile.probes.pages import check_main_page, check_page
 from fabfile.probes.security import check_headers, check_redirect, check_security
 from fabfile.probes.signin import check_sign_in
 from fabfile.probes.timing import BAD_IN_A_ROW, Timing, judge, measure
@@ -31,7 +31,7 @@ from fabfile.probes.tls import NoHandshake, certificate, supports
 from fabfile.probes.users import Promise, check_roles
 from fabfile.probes.witness import LogCount, parse
 from fabfile.report.checks import Check, count, render
-from fabfile.server.migration_folder import Roles
+from fabfile.server.migration_settings import Roles
 from fabfile.settings import App, Limits, Page, Public, Settings
 
 DOMAIN = "site.test"
@@ -510,6 +510,18 @@ def test_no_listener_is_no_handshake_and_a_bad_trust_file_is_a_bad_setting(
 )
 def test_a_page_is_judged_by_its_settings(wanted: Page, answer: Answer, verdict: str) -> None:
     assert check_page("/", wanted, answer).verdict == verdict
+
+
+def test_the_main_page_is_where_the_settings_say_that_a_page_is_shown(start: Start) -> None:
+    replies: dict[str, Reply] = {"/": (302, {"Location": "/items"}, b""), "/items": (200, {}, b"x")}
+    moved = {"/": page(status=(302,)), "/items": page()}
+    for pages, verdicts in (
+        (moved, ["pass"]),
+        ({"/": page()}, ["fail"]),
+        ({"/": page(status=(302,))}, []),
+    ):
+        _, public = start(lambda path: replies[path], pages=pages)
+        assert [c.verdict for c in check_main_page(Visitor(public))] == verdicts
 
 
 def test_missing_headers_warn_and_present_ones_pass(start: Start) -> None:

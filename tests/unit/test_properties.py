@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 import fabfile.commands
 from fabfile.commands import compose, docker, nginx, postgres
 from fabfile.errors import BadSettings
+from fabfile.server.compose import Compose
 from fabfile.server.connection import Server
 from fabfile.settings import Settings, load
 from fabfile.settings_file import read_value
@@ -156,7 +157,7 @@ NEVER_AN_OPTION = {
 TAKES_A_VALUE = {
     *("--tag", "--file", "--build-arg", "--label", "--filter", "--time", "--tail", "--since"),
     *("--volumes-from", "--network", "--volume", "--entrypoint", "--type", "--format"),
-    *("--project-name", "--project-directory", "-U", "-d"),
+    *("--project-name", "--project-directory", "--profile", "-U", "-d"),
     *("--groups", "-m", "-o", "-g"),
 }
 
@@ -301,14 +302,14 @@ def test_an_override_is_read_back_with_exactly_the_values_that_were_given(
     labels: dict[str, str],
     volumes: dict[str, Any],
 ) -> None:
-    app, project, file_name, colour, release, container, image = names
+    app, project, file, colour, release, container, image = names
     own = ("labels", "networks", "build", "container_name", "depends_on", "hostname", "links")
     service = {k: v for k, v in service.items() if k not in (*own, "ports", "profiles")}
     text = compose.override(
         yaml.safe_dump({"services": {app: service}, "volumes": volumes, "version": "3.8"}),
         app,
         project=project,
-        file_name=file_name,
+        file_names=[file],
         colour=colour,
         release=release,
         container=container,
@@ -448,12 +449,7 @@ def test_for_any_settings_that_load_every_command_of_them_is_one_line(data: st.D
         ),
         docker.pull(source.image or "image"),
         docker.stop(app.container_of("blue"), app.stop_grace),
-        compose.resolved(
-            ["docker", "compose"],
-            project=chosen.compose.project or "p",
-            folder=chosen.folders.project,
-            file=f"{chosen.folders.project}/{chosen.compose.file}",
-        ),
+        Compose(("docker", "compose"), "2.26.1").of(chosen, chosen.compose.project or "p"),
     ]
     for argv in commands:
         sent, server = _server()
@@ -467,6 +463,7 @@ def test_for_any_settings_that_load_every_command_of_them_is_one_line(data: st.D
 KNOWN = {"--force-rm", "--tag", "--file", "--build-arg", "--time"} | {
     "--project-name",
     "--project-directory",
+    "--profile",
 }
 
 

@@ -29,6 +29,24 @@ def test_the_shipped_example_is_the_guides_site() -> None:
     assert site.deploy.watch_seconds == 30
 
 
+@pytest.mark.parametrize(
+    ("pages", "front", "timed"),
+    [
+        ({"/up": 200, "/": 200}, "/", ["/up", "/"]),
+        ({"/": 302, "/items": 200, "/up": 200}, "/items", ["/up", "/items"]),
+        ({"/": 404, "/up": 200}, "/up", ["/up"]),
+        ({"/": 404}, "", ["/up"]),
+        ({}, "", ["/up"]),
+    ],
+)
+def test_the_page_that_shows_the_site_need_not_be_the_first(
+    pages: dict[str, int], front: str, timed: list[str]
+) -> None:
+    listed = {path: {"status": [status]} for path, status in pages.items()}
+    settings = load({"public": {"pages": listed}, "app": {"health_path": "/up"}})
+    assert (settings.public.front, settings.timed_paths) == (front, timed)
+
+
 def test_fabric_reads_the_same_file_as_invoke() -> None:
     assert (ROOT / "fabric.yaml").resolve() == (ROOT / "invoke.yaml").resolve()
 

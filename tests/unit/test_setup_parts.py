@@ -11,13 +11,14 @@ from fabfile.commands import compose, system
 from fabfile.commands.daemon import rotates, with_rotation
 from fabfile.commands.nginx_upstream import hosts_in
 from fabfile.errors import BadSettings, DeployError
-from fabfile.operations.doctor_check import Finding, Patient, Question, diagnose, failing, well
-from fabfile.operations.doctor_checks import questions
-from fabfile.operations.setup_site import SiteSetup
+from fabfile.operations.doctor.check import Finding, Patient, Question, diagnose, failing, well
+from fabfile.operations.doctor.checklist import questions
+from fabfile.operations.setup.site import SiteSetup
 from fabfile.probes.tls import covers
 from fabfile.report.diagnosis import as_json, count
+from fabfile.server.compose import Compose
 from fabfile.server.ports import taken
-from fabfile.settings import Settings
+from fabfile.settings import Settings, load
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"bip": "10.1.0.1/24", "log-opts": {"labels": "x"}}'])
@@ -70,7 +71,7 @@ def test_an_upstreams_own_name_is_no_host_that_visitors_are_sent_to() -> None:
 
 
 def test_a_first_start_makes_nothing_anew() -> None:
-    argv = compose.up_all(["docker", "compose"], project="", folder="/srv/a", file="/srv/a/c.yml")
+    argv = compose.up_all(Compose(("docker", "compose"), "2.26.1").of(load({})))
     assert argv[-3:] == ["up", "--detach", "--no-recreate"]
     assert "--project-name" not in argv
 

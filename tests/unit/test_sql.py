@@ -11,9 +11,10 @@ import yaml
 
 from fabfile.errors import BadSettings, DeployError
 from fabfile.server.migration_checks import refuse_changed, refuse_unexpected
-from fabfile.server.migration_folder import MigrationFolder, Roles, read_folders
+from fabfile.server.migration_folder import MigrationFolder, read_folders
 from fabfile.server.migration_log import LogEntry, cut_off, standing
 from fabfile.server.migration_plan import plan
+from fabfile.server.migration_settings import Roles
 from fabfile.server.sql_text import checksum, fill_in, identifier, literal, names
 from fabfile.settings import Settings
 from tests.programs import ROOT

@@ -22,7 +22,7 @@ from fabfile.probes.use import baseline, check_growth, in_bytes
 from fabfile.report.checks import Check
 from fabfile.server.containers import Container, gone
 from fabfile.server.ledger import Entry
-from fabfile.settings import Public, Settings
+from fabfile.settings import Page, Public, Settings
 from fabfile.settings_checks import Expect, SignIn
 from tests.unit.local_site import Asked, LocalSite, Reply
 
@@ -101,21 +101,23 @@ def test_hsts_is_for_half_a_year_and_only_asked_for_with_tls(plain: Plain) -> No
     assert check_headers(Visitor(public)) == []
     # The scheme is what the check goes by; the connection stays the plain one.
     visitor = Visitor(public)
-    visitor.public = public.model_copy(update={"scheme": "https"})
     visitor.ask = lambda path, **_: Visitor(public).ask(path)  # type: ignore[method-assign]
-    found = {page: check_headers(visitor, expect(page=page))[0].verdict for page in answers}
+    found = {}
+    for page in answers:
+        secure = {"scheme": "https", "pages": {page: Page()}}
+        visitor.public = public.model_copy(update=secure)
+        found[page] = check_headers(visitor)[0].verdict
     assert found == {"/": "pass", "/short": "warn", "/none": "warn"}
 
 
-def test_the_page_that_is_looked_at_is_a_setting_and_may_answer_what_the_settings_say(
-    plain: Plain,
-) -> None:
+def test_the_page_that_is_looked_at_is_the_first_that_is_to_answer_200(plain: Plain) -> None:
     public = plain(
-        lambda asked: (401 if asked.path == "/private" else 500, [("X-A", asked.path)], b""),
+        lambda asked: (200 if asked.path == "/en/" else 302, [("X-A", asked.path)], b""),
         security_headers=("X-A",),
+        pages={"/": Page(status=(302,)), "/en/": Page()},
     )
-    [check] = check_headers(Visitor(public), expect(page="/private"))
-    assert check.found == "/private"
+    [check] = check_headers(Visitor(public))
+    assert check.found == "/en/"
 
 
 def test_a_redirect_that_leads_round_in_circles_is_no_way_to_https(plain: Plain) -> None:

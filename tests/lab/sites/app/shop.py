@@ -1,7 +1,8 @@
 """A small site's app: one table that is read and written, a health page, a page to sign in.
 
-TABLE, HEALTH_PATH, HEALTH_ANSWER, LOGIN_PATH and PORT come from the environment; so does
-DATABASE_URL, or PGHOST, PGUSER, PGPASSWORD and PGDATABASE, which psycopg2 reads by itself.
+TABLE, HEALTH_PATH, HEALTH_ANSWER, LOGIN_PATH, ROOT and PORT come from the environment; so does
+DATABASE_URL, or PGHOST, PGUSER, PGPASSWORD and PGDATABASE, which psycopg2 reads by itself. ROOT
+is the status that `/` answers: 200 with the items, which are at /items too, 302 to there, or 404.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ TABLE = os.environ["TABLE"]
 HEALTH_PATH = os.environ.get("HEALTH_PATH", "/health")
 HEALTH_ANSWER = os.environ.get("HEALTH_ANSWER", "ok")
 LOGIN_PATH = os.environ.get("LOGIN_PATH", "")
+ROOT = os.environ.get("ROOT", "200")
 
 
 class Shop:
@@ -37,7 +39,9 @@ class Shop:
                 f"INSERT INTO {TABLE} (title) VALUES (%s) RETURNING id", ("written under load",)
             )
             return answers.data({"id": rows[0][0]}, 201)
-        if request.path == "/":
+        if request.path == "/" and ROOT == "302":
+            return answers.redirect("/items", status=302)
+        if request.path == "/items" or (request.path == "/" and ROOT == "200"):
             rows = self._database.query(f"SELECT title FROM {TABLE} ORDER BY id DESC LIMIT 10")
             return answers.page("Items", "".join(f"<p>{title}</p>" for (title,) in rows))
         if request.path == HEALTH_PATH:

@@ -1,4 +1,6 @@
--- Roles as an enum, under other names than the guide's.
+-- Roles as an enum, under other names than the guide's; all in a schema of its own.
+CREATE SCHEMA editorial;
+SET search_path = editorial;
 CREATE TYPE member_role AS ENUM ('reader', 'writer', 'editor');
 CREATE TABLE members (
     member_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -8,16 +8,16 @@ import time
 from collections.abc import Sequence
 from functools import partial
 
-from .. import interrupts
-from ..commands import docker, system
-from ..commands.daemon import FILE, rotates, with_rotation
-from ..errors import DeployError
-from ..server.apt import Apt
-from ..server.compose import find_compose
-from ..server.folders import read_folder
-from ..server.root import Root
-from ..site import Site
-from .setup_step import SetupStep
+from ... import interrupts
+from ...commands import docker, system
+from ...commands.daemon import FILE, rotates, with_rotation
+from ...errors import DeployError
+from ...server.apt import Apt
+from ...server.compose import find_compose
+from ...server.folders import read_folder
+from ...server.root import Root
+from ...site import Site
+from .step import SetupStep
 
 GROUP = "docker"
 # apt's names, the better one first: Ubuntu has both, Debian only the second.

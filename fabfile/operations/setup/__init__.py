@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from ..errors import DeployError
-from ..server.root import Root
-from ..site import Site
-from .setup_server import ServerSetup
-from .setup_site import SiteSetup
-from .setup_step import SetupStep
+from ...errors import DeployError
+from ...server.root import Root
+from ...site import Site
+from .server import ServerSetup
+from .site import SiteSetup
+from .step import SetupStep
 
 TITLE = "setup"
 WIDTH = 27  # of a step's title
@@ -81,9 +81,9 @@ def _ensure(site: Site, step: SetupStep) -> None:
 
 
 def _next(site: Site, own: SiteSetup, *, todo: bool) -> None:
-    say, file = site.console.line, site.settings.compose.file
+    say, files = site.console.line, ", ".join(site.settings.compose.files)
     if not own.has_files:
-        say(f"no site yet: {site.settings.folders.project} has no {file} to start")
+        say(f"no site yet: {site.settings.folders.project} has no {files} to start")
         say("next: fab setup --from FOLDER, with the compose file and what belongs beside it")
     elif todo:
         say("next: fab setup does it")

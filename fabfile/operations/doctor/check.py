@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from ..errors import DeployError, Interrupted, ServerUnreachable
-from ..probes.tls import Certificate, certificate
-from ..report.diagnosis import Diagnosis, Outcome
-from ..server.containers import Container
-from ..server.machine import Machine, read_machine
-from ..site import Site
+from ...errors import DeployError, Interrupted, ServerUnreachable
+from ...probes.tls import Certificate, certificate
+from ...report.diagnosis import Diagnosis, Outcome
+from ...server.containers import Container
+from ...server.machine import Machine, read_machine
+from ...site import Site
 
 
 @dataclass(frozen=True)

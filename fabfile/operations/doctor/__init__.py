@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ..errors import DeployError
-from ..report.diagnosis import as_json, count, show
-from ..site import Site
-from .doctor_check import Patient, diagnose
-from .doctor_checks import questions
+from ...errors import DeployError
+from ...report.diagnosis import as_json, count, show
+from ...site import Site
+from .check import Patient, diagnose
+from .checklist import questions
 
 
 def doctor(site: Site, *, as_document: bool = False, verbose: bool = False) -> None:

@@ -7,16 +7,16 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from .. import interrupts
-from ..commands import compose, docker
-from ..errors import BadSettings, DeployError
-from ..report.words import size
-from ..server.compose import find_compose
-from ..server.containers import COLOUR_LABEL, Container
-from ..server.files import Comparison, compare, send
-from ..settings import COLOURS, Settings
-from ..site import Site
-from .setup_step import SetupStep
+from ... import interrupts
+from ...commands import compose, docker
+from ...errors import BadSettings, DeployError
+from ...report.words import size
+from ...server.compose import find_compose
+from ...server.containers import COLOUR_LABEL, Container
+from ...server.files import Comparison, compare, send
+from ...settings import COLOURS, Settings
+from ...site import Site
+from .step import SetupStep
 
 NAMED = 5  # files that are named before `and … more`
 POLL = 0.5  # seconds
@@ -33,7 +33,7 @@ class SiteSetup:
         self.settings = site.settings
         self.server = site.server
         self.folder = folder
-        self.file = f"{self.settings.folders.project}/{self.settings.compose.file}"
+        self.names = ", ".join(self.settings.compose.files)
 
     @staticmethod
     def local_folder(settings: Settings, source: str) -> Path | None:
@@ -46,17 +46,18 @@ class SiteSetup:
         folder = Path(source).expanduser()
         if not folder.is_dir():
             raise BadSettings(f"--from is {source!r}; allowed: a folder of this machine")
-        if not (folder / settings.compose.file).is_file():
+        files = settings.compose.files
+        if missing := [file for file in files if not (folder / file).is_file()]:
             raise BadSettings(
-                f"--from is {source!r}; allowed: a folder with the site's compose file, "
-                f"{settings.compose.file} (compose.file)"
+                f"--from is {source!r}; allowed: a folder with the site's compose files, "
+                f"{', '.join(missing)} among them (compose.files)"
             )
         return folder
 
     @property
     def has_files(self) -> bool:
         """Whether there is a site to start, here or on the server."""
-        return self.folder is not None or self._has_compose_file()
+        return self.folder is not None or self._has_compose_files()
 
     def steps(self) -> Sequence[SetupStep]:
         if not self.has_files:
@@ -69,16 +70,15 @@ class SiteSetup:
     # -- files ---------------------------------------------------------------------------------
 
     def _files_there(self) -> str:
-        name = self.settings.compose.file
-        if not self._has_compose_file():
+        if not self._has_compose_files():
             return ""
         if self.folder is None:
-            return f"{name} is there"
+            return f"there: {self.names}"
         found = self._compared(self.folder)
-        if name in found.different:
+        if set(self.settings.compose.files) & set(found.different):
             return ""
         others = _counted([*found.different, *found.missing])
-        return f"{name} is there" + (
+        return f"there: {self.names}" + (
             f"; not sent, as the site has its own: {others}" * bool(others)
         )
 
@@ -102,16 +102,18 @@ class SiteSetup:
                 next_command="move them away on the server, or leave --from out to use what is "
                 "there",
             )
-        # The compose file last: where it is, the others are too.
-        names = sorted(found.missing, key=lambda name: name == self.settings.compose.file)
-        send(self.server, self.folder, project, names, private=(self.settings.compose.env_file,))
+        options = self.settings.compose
+        # The compose files last: where they are, the others are too.
+        names = sorted(found.missing, key=lambda name: name in options.files)
+        send(self.server, self.folder, project, names, private=(options.env_file,))
         self.site.console.detail(f"sent {_counted(names)}")
 
     def _compared(self, folder: Path) -> Comparison:
         return compare(self.server, folder, self.settings.folders.project)
 
-    def _has_compose_file(self) -> bool:
-        return self.server.run(["test", "-e", self.file], check=False).ok
+    def _has_compose_files(self) -> bool:
+        paths = self.settings.compose_paths
+        return all(self.server.run(["test", "-e", path], check=False).ok for path in paths)
 
     # -- the first start -----------------------------------------------------------------------
 
@@ -124,11 +126,10 @@ class SiteSetup:
     def _would_start(self) -> str:
         if self._deployed():
             return "refuse: it was deployed before, so that is the work of rollback"
-        return f"start what does not run of {self.settings.compose.file}, and wait until healthy"
+        return f"start what does not run of {self.names}, and wait until healthy"
 
     def _start(self) -> None:
         """:raises DeployError: it cannot be started, or is not healthy in time."""
-        options, folder = self.settings.compose, self.settings.folders.project
         if self._deployed():
             raise DeployError(
                 "the site was deployed before and does not run whole: setup is for plain ones",
@@ -136,9 +137,9 @@ class SiteSetup:
                 state="nothing of the site was touched",
                 next_command="fab status; fab rollback starts it",
             )
-        command = find_compose(self.server).command
+        command = find_compose(self.server).of(self.settings)
         started = self.server.run(
-            compose.up_all(command, project=options.project, folder=folder, file=self.file),
+            compose.up_all(command),
             timeout=self.settings.ssh.build_timeout,
             check=False,
         )
@@ -156,11 +157,8 @@ class SiteSetup:
         self._wait_until_well()
 
     def _absent_images(self, command: Sequence[str]) -> list[str]:
-        """The images that the compose file names, does not build, and the server has not."""
-        folder = self.settings.folders.project
-        plain = self.server.run(
-            compose.resolved(command, folder=folder, file=self.file), check=False
-        )
+        """The images that the compose files name, do not build, and the server has not."""
+        plain = self.server.run(compose.resolved(command), check=False)
         names = compose.images_of(plain.stdout) if plain.ok else []
         return [n for n in names if not self.server.run(docker.inspect_image(n), check=False).ok]
 

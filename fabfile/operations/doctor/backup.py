@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..server.database_rights import read_rights
-from ..server.machine import read_machine
-from .doctor_check import Finding, Patient, failing, warning, well
+from ...server.database_rights import read_rights
+from ...server.machine import read_machine
+from .check import Finding, Patient, failing, warning, well
 
 LEAST_POSTGRES = 12  # ADD VALUE inside a transaction
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ..errors import BadSettings
-from ..server.source import Source
-from .doctor_check import Finding, Patient, failing, warning, well
+from ...errors import BadSettings
+from ...server.source import Source
+from .check import Finding, Patient, failing, warning, well
 
 
 def source(patient: Patient) -> Finding:

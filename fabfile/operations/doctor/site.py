@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-from ..commands import compose, docker
-from ..commands.nginx import names_of_the_app
-from ..commands.nginx_upstream import hosts_in
-from ..probes.tls import NoHandshake, chain_problem, covers
-from ..server.compose import find_compose
-from ..server.containers import Container
-from .doctor_check import Finding, Patient, failing, warning, well
+from ...commands import compose, docker
+from ...commands.nginx import names_of_the_app
+from ...commands.nginx_upstream import hosts_in
+from ...probes.tls import NoHandshake, chain_problem, covers
+from ...server.compose import find_compose
+from ...server.containers import COLOUR_LABEL, Container
+from .check import Finding, Patient, failing, warning, well
 
 # -- containers --------------------------------------------------------------------------------
 
 
 def compose_file(patient: Patient) -> Finding:
     """Valid, and names the three services of the settings."""
-    options, folder = patient.settings.compose, patient.settings.folders.project
-    file = f"{folder}/{options.file}"
-    command = find_compose(patient.server).command
-    answer = patient.server.run(compose.services(command, folder=folder, file=file), check=False)
+    options, files = patient.settings.compose, ", ".join(patient.settings.compose_paths)
+    command = compose.services(find_compose(patient.server).of(patient.settings))
+    answer = patient.server.run(command, check=False)
     if not answer.ok:
         said = " ".join((answer.stderr or answer.stdout).split())
-        return failing(f"Compose cannot read {file}: {said}", f"mend {file} on the server")
+        return failing(f"Compose cannot read {files}: {said}", "mend that on the server")
     there = sorted(answer.stdout.split())
     wanted = {"app": options.app, "nginx": options.nginx, "database": options.database}
     absent = {setting: name for setting, name in wanted.items() if name not in there}
     if absent:
         return failing(
-            f"no service {', '.join(absent.values())} in {file}; there are: {', '.join(there)}",
-            f"set {', '.join(f'compose.{setting}' for setting in absent)} to one of these",
+            f"no service {', '.join(absent.values())} in {files}; there are: {', '.join(there)}",
+            f"set {', '.join(f'compose.{setting}' for setting in absent)} to one of these; or "
+            "compose.profiles to its profile",
         )
     return well(f"services {', '.join(wanted.values())}")
 
@@ -36,6 +36,25 @@ def compose_file(patient: Patient) -> Finding:
 def containers(patient: Patient) -> Finding:
     found = patient.site.containers.all()
     return well(f"project {patient.site.containers.project}, {len(found)} containers")
+
+
+def made_from(patient: Patient) -> Finding:
+    """The containers that run came from the settings' files: a release is made from these."""
+    wanted = patient.settings.compose.files
+    others: dict[tuple[str, ...], list[str]] = {}
+    for container in patient.containers:
+        files, labels = container.made_from, container.labels
+        plain = COLOUR_LABEL not in labels and labels.get(docker.COMPOSE_ONE_OFF) != "True"
+        if plain and container.running and files and files != wanted:
+            others.setdefault(files, []).append(container.service)
+    if not others:
+        return well(", ".join(wanted))
+    found = "; ".join(f"{', '.join(names)} from {', '.join(f)}" for f, names in others.items())
+    return warning(
+        f"made from other files than {', '.join(wanted)}: {found}",
+        f"set compose.files to [{', '.join(next(iter(others)))}], if that is what the site is; "
+        "or make them anew from the settings' files",
+    )
 
 
 def app_container(patient: Patient) -> Finding:

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from ..settings import COLOURS, Settings
-from . import doctor_backup as backup
-from . import doctor_code as code
-from . import doctor_server as server
-from . import doctor_site as site
-from .doctor_check import Finding, Patient, Question
+from ...settings import COLOURS, Settings
+from . import backup, code, migrations, server, site
+from .check import Finding, Patient, Question
 
 Row = tuple[str, str, Callable[[Patient], Finding], Sequence[str]]
 
@@ -67,7 +64,7 @@ MACHINE: Sequence[Row] = (
         )
         for colour in COLOURS
     ),
-    ("project folder", "the compose file lies there", server.project_folder, SIGNED_IN),
+    ("project folder", "the compose files lie there", server.project_folder, SIGNED_IN),
     (
         "state folder",
         "lock, ledger and releases lie there; environments with secrets among them",
@@ -83,6 +80,12 @@ SITE: Sequence[Row] = (
         ("Compose", "project folder"),
     ),
     ("containers", "the site is found by its containers' labels", site.containers, ENGINE),
+    (
+        "made from",
+        "a release has nothing of a compose file that the settings do not name",
+        site.made_from,
+        ("containers",),
+    ),
     (
         "app container",
         "it goes on serving visitors until the new release is proved",
@@ -189,6 +192,20 @@ BACKUP: Sequence[Row] = (
         ("backup folder", "database"),
     ),
 )
+MIGRATIONS: Sequence[Row] = (
+    (
+        "migration files",
+        "one that is half written stops the next deploy, not a rollback",
+        migrations.files,
+        (),
+    ),
+    (
+        "migrations applied",
+        "a file that was changed is refused, and a stage that did not end waits for the next run",
+        migrations.applied,
+        ("database",),
+    ),
+)
 
 
 def questions(settings: Settings) -> list[Question]:
@@ -201,5 +218,6 @@ def questions(settings: Settings) -> list[Question]:
         "Infrastructure: site": SITE,
         "Code": kinds.get(settings.source.kind, CODE_HERE),
         "Backup": BACKUP,
+        "Migrations": MIGRATIONS,
     }
     return [Question(group, *row) for group, rows in groups.items() for row in rows]

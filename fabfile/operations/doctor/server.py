@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 
-from ..commands import docker
-from ..errors import HostKeyRefused, SignInRefused
-from ..server.compose import find_compose
-from ..server.folders import read_folder
-from ..server.forwarding import ForwardingRefused
-from ..server.ports import listening
-from ..server.root import Root
-from ..settings import Colour
-from .doctor_check import Finding, Patient, failing, warning, well
+from ...commands import docker
+from ...errors import HostKeyRefused, SignInRefused
+from ...server.compose import find_compose
+from ...server.folders import read_folder
+from ...server.forwarding import ForwardingRefused
+from ...server.ports import listening
+from ...server.root import Root
+from ...settings import Colour
+from .check import Finding, Patient, failing, warning, well
 
 GIGABYTE = 1024**3
 LEAST_DOCKER, LEAST_COMPOSE = (20, 10), (1, 29)  # what the lab's older server has
@@ -106,12 +106,14 @@ def _new_enough(text: str, least: tuple[int, ...]) -> Finding:
 
 def disk(patient: Patient) -> Finding:
     limits, tightest = patient.settings.limits, patient.machine.tightest
-    free = tightest.free / GIGABYTE
+    free, size = tightest.free / GIGABYTE, tightest.size / GIGABYTE
     found = f"{free:.1f} GB free on {tightest.mount}, full to {tightest.percent} %"
     mend = "on the server: docker system df; du -xsh /var/lib/docker " + (
         patient.settings.folders.backups
     )
     if free < limits.free_disk_gb:
+        if size <= limits.free_disk_gb:  # nothing that is cleared away will ever be enough
+            mend = f"it has {size:.1f} GB in all: a larger disk, or a lower limits.free_disk_gb"
         return failing(f"{found}; needed: {limits.free_disk_gb:g} GB (limits.free_disk_gb)", mend)
     if tightest.percent >= limits.disk_full_percent:
         wanted = f"under {limits.disk_full_percent} % (limits.disk_full_percent)"
@@ -159,19 +161,20 @@ def port(patient: Patient, colour: Colour) -> Finding:
 
 
 def project_folder(patient: Patient) -> Finding:
-    folder, file = patient.settings.folders.project, patient.settings.compose.file
+    folder = patient.settings.folders.project
     found = read_folder(patient.server, folder)
     if not found.exists:
         return failing(
             f"no folder {folder} on {patient.server}",
             "set folders.project; or, on a new server: fab setup --from FOLDER",
         )
-    if not patient.server.run(["test", "-r", f"{folder}/{file}"], check=False).ok:
-        return failing(
-            f"{folder} has no {file} that can be read",
-            "set compose.file; or, on a new server: fab setup --from FOLDER",
-        )
-    return well(f"{folder}/{file}")
+    for file in patient.settings.compose_paths:
+        if not patient.server.run(["test", "-r", file], check=False).ok:
+            return failing(
+                f"no {file} that can be read",
+                "set compose.files; or, on a new server: fab setup --from FOLDER",
+            )
+    return well(", ".join(patient.settings.compose_paths))
 
 
 def state_folder(patient: Patient) -> Finding:
