@@ -287,7 +287,7 @@ def document(**changes: Any) -> Status:
         "site": "1001 Stories",
         "server": "ubuntu@host",
         "time": "2026-11-23T16:00:09Z",
-        "live": {"colour": "green", "release": "20261123-155000", "former": None},
+        "live": {"colour": "green", "release": "20261123-155000", "former": None, "canary": None},
         "containers": [{**green.model_dump(), "usage": parse_usage(reading())}],
         "database": {
             "name": "stories",
