@@ -12,14 +12,14 @@ def reload() -> list[str]:
 
 def enable(unit: str) -> list[str]:
     """Start a unit now, and after each boot."""
-    return ["systemctl", "enable", "--now", unit]
+    return ["systemctl", "enable", "--now", "--", unit]
 
 
 def disable(unit: str) -> list[str]:
     """Stop a unit, also after a boot."""
-    return ["systemctl", "disable", "--now", unit]
+    return ["systemctl", "disable", "--now", "--", unit]
 
 
 def is_active(unit: str) -> list[str]:
     """`active`, `inactive`, `failed`; the exit code is 0 for active alone."""
-    return ["systemctl", "is-active", unit]
+    return ["systemctl", "is-active", "--", unit]
