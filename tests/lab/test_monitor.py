@@ -154,7 +154,7 @@ def test_the_timer_is_set_up_and_taken_away(plain: None, fab: Fab, on_server: On
     unit = "deploy-monitor-1001-stories"
     assert f"{unit}.timer, each minute" in installed.stdout
     asked = on_server("cat /tmp/systemctl.log").stdout.splitlines()
-    assert asked == ["daemon-reload", f"enable --now {unit}.timer"]
+    assert asked == ["daemon-reload", f"enable --now -- {unit}.timer"]
     service = on_server(f"cat /etc/systemd/system/{unit}.service").stdout
     assert f'ExecStart=/bin/sh "/home/ubuntu/{FOLDER}/monitor.sh"' in service
     assert "User=ubuntu" in service
@@ -164,7 +164,7 @@ def test_the_timer_is_set_up_and_taken_away(plain: None, fab: Fab, on_server: On
     assert gone.returncode == 0, gone.stdout + gone.stderr
     assert on_server(f"ls /etc/systemd/system | grep {unit}; ls {FOLDER}; true").stdout == ""
     asked = on_server("cat /tmp/systemctl.log").stdout.splitlines()
-    assert f"disable --now {unit}.timer" in asked
+    assert f"disable --now -- {unit}.timer" in asked
     events = [json.loads(line)["event"] for line in on_server(LEDGER).stdout.splitlines()]
     assert events == ["monitor-installed", "monitor-removed"]
     assert "not installed" in fab("monitor", "--status").stdout
