@@ -119,8 +119,10 @@ def test_a_hook_after_the_switch_takes_the_visitors_back(
 ) -> None:
     after = f"{SAY}; test $DEPLOY_HOOK_LIVE_RELEASE != $DEPLOY_HOOK_RELEASE"
     hooks = hooked(tmp_path, ("blue-green-deploy", "after", after), ("*", "failed", SAY))
-    done = fab("blue-green-deploy", hooks, told(receiver), "--set=deploy.watch_seconds=1")
+    patient = ("--set=deploy.watch_seconds=1", "--set=limits.response_seconds=9")
+    done = fab("blue-green-deploy", hooks, told(receiver), *patient)
     assert done.returncode == 3, done.stdout + done.stderr
+    assert "✗ hook" in done.stderr, done.stderr
     assert said(tmp_path) == [
         "after blue-green-deploy green",
         "failed blue-green-deploy blue taken back",
