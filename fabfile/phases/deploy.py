@@ -229,7 +229,8 @@ def _deployed(site: Site) -> bool:
     moves = [e for e in site.ledger.entries() if e.event in ("switched", "taken-back")]
     if not moves or moves[-1].event != "switched" or moves[-1].task not in MAKES_A_RELEASE:
         return False
-    return bool(moves[-1].detail["to"] == site.live.read().release)
+    # A deploy that went back by itself switched too: to another release than its own.
+    return bool(moves[-1].detail["to"] == moves[-1].release == site.live.read().release)
 
 
 def _validate_or_go_back(site: Site, done: BlueGreen) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
+from fabfile import settings_hooks
 from fabfile.phases import (
     assess,
     blue_green,
+    deploy,
     full_rollback,
     migrate,
     restore,
@@ -16,6 +21,7 @@ from fabfile.phases import (
 from fabfile.phases.phase import Phase
 from fabfile.report.console import Console
 from fabfile.server.connection import Server
+from fabfile.server.ledger import Entry
 from fabfile.settings import load
 from fabfile.site import Site
 
@@ -41,3 +47,25 @@ def test_a_step_names_only_triggers_of_its_phase_and_has_a_title_of_its_own(
     assert len({step.title for step in steps}) == len(steps)
     assert phase.criteria
     assert phase.triggers
+
+
+@pytest.mark.parametrize(
+    ("task", "made", "to", "deployed"),
+    [
+        ("deploy", "20260102-000000", "20260102-000000", True),
+        ("deploy", "20260102-000000", "20260101-000000", False),  # it went back by itself
+        ("rollback", "20260103-000000", "20260101-000000", False),
+    ],
+)
+def test_only_what_a_deploy_brought_visitors_to_is_left_by_a_failed_validation(
+    task: str, made: str, to: str, deployed: bool
+) -> None:
+    site: Any = SimpleNamespace(
+        ledger=SimpleNamespace(entries=lambda: [Entry("switched", task, made, detail={"to": to})]),
+        live=SimpleNamespace(read=lambda: SimpleNamespace(release=to)),
+    )
+    assert deploy._deployed(site) is deployed
+
+
+def test_hooks_and_webhooks_know_every_phase() -> None:
+    assert set(settings_hooks.PHASES) == {"deploy", *(phase.name for phase in PHASES)}
