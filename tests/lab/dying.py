@@ -156,7 +156,7 @@ def main(task: str, number: str, position: str) -> None:
         phase, _, title = steps_of(task)[int(number)]
         # A run that takes something up has its own words for what comes first.
         _at(phase, title[:SAME], HAPPENS[position])
-    settings = lab_settings("deploy.watch_seconds=0", "ssh.connect_timeout=2")
+    settings = lab_settings("deploy.watch_seconds=0", "ssh.connect_timeout=4")
     try:
         with interrupts.listening():
             RUN[task](Site(settings, Server(settings), Console()))
