@@ -23,7 +23,14 @@ from fabric import Connection
 from invoke.exceptions import CommandTimedOut
 
 from .. import interrupts
-from ..errors import CommandFailed, DeployError, Interrupted, ServerUnreachable
+from ..errors import (
+    CommandFailed,
+    DeployError,
+    HostKeyRefused,
+    Interrupted,
+    ServerUnreachable,
+    SignInRefused,
+)
 from ..report.console import Console
 from ..report.words import size
 from ..settings import Settings
@@ -34,6 +41,7 @@ from .transcript import Entry
 
 # What the engine says when `docker exec` did not come to start the program at all.
 NOT_BEGUN = "OCI runtime exec failed"
+AGAIN = (1.0, 3.0)  # seconds between the tries to sign in again, once there was a session
 
 
 @dataclass(frozen=True)
@@ -77,6 +85,7 @@ class Server:
         self.connection = prepared(settings.ssh, connection)
         self._given = connection is not None
         self._guard = threading.Lock()
+        self._was_open = False
         self._sftp: paramiko.SFTPClient | None = None
         self._ahead: float | None = None  # seconds that the server's clock is ahead of ours
 
@@ -94,13 +103,25 @@ class Server:
         refuse_unknown_name(self.connection, self.settings.ssh, given=self._given)
 
     def open(self) -> None:
-        """Connect and sign in, if that has not happened yet.
+        """Connect and sign in, if that has not happened yet; after a loss, patiently.
 
         :raises ServerUnreachable: one line that says which of name, network, key or sign-in.
         """
-        if not self.connection.is_connected:
-            self.console.note(f"      connecting to {self}", begins=True)
-            sign_in(self.connection, str(self))
+        if self.connection.is_connected:
+            return
+        self.console.note(f"      connecting to {self}", begins=True)
+        for pause in AGAIN if self._was_open else ():
+            try:
+                sign_in(self.connection, str(self))
+                return
+            except (HostKeyRefused, SignInRefused):
+                raise
+            except ServerUnreachable:  # a network that goes once may go twice
+                self.close()
+                interrupts.pause(pause)
+        self._was_open = False  # the tries after this one do not wait again
+        sign_in(self.connection, str(self))
+        self._was_open = True
 
     def close(self) -> None:
         """End the session; safe to call twice."""

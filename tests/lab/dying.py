@@ -162,7 +162,7 @@ def main(task: str, number: str, position: str) -> None:
         # A run that takes something up has its own words for what comes first.
         _at(phase, title[:SAME], HAPPENS[position])
     quick = ("deploy.watch_seconds=0", "canary.watch_seconds=0.1", "canary.longest_seconds=0.1")
-    settings = lab_settings(*quick, "ssh.connect_timeout=2")
+    settings = lab_settings(*quick, "ssh.connect_timeout=4")
     try:
         with interrupts.listening():
             RUN[task](Site(settings, Server(settings), Console()))
