@@ -283,7 +283,7 @@ def test_timing_has_every_part_of_a_request(fab: Fab) -> None:
     for part in (found.phases.connect, found.phases.tls, found.phases.wait, found.phases.total):
         assert 0 < part.minimum <= part.p50 <= part.p95 <= part.maximum
     assert found.phases.total.p50 >= found.phases.wait.minimum + found.phases.tls.minimum
-    gone = fab("timing", "--path=/no-such-page", "--samples=2")
+    gone = fab("timing", "--path=/no-such-page", "--samples=3")
     assert gone.returncode == 1
     assert "5 × 404" in gone.stderr
 
@@ -311,7 +311,8 @@ def test_a_query_is_answered_by_psql_and_its_exit_code_is_passed_on(fab: Fab) ->
     assert wrong.returncode == 1
     assert 'relation "nobody" does not exist' in wrong.stderr
     assert wrong.stdout == ""
-    slow = fab("psql", "-c", "SELECT pg_sleep(9)", "--set=database.statement_timeout=0.3")
+    quick = [f"--set=database.{name}_timeout=0.3" for name in ("lock", "statement")]
+    slow = fab("psql", "-c", "SELECT pg_sleep(9)", *quick)
     assert "canceling statement due to statement timeout" in slow.stderr
 
 
@@ -321,10 +322,10 @@ def test_psql_has_a_real_terminal(start: tuple[str, ...]) -> None:
         psql.expect(r"stories=[#>] ")
         assert psql.takes_keys_as_they_are
         psql.send("\\! stty size\n")
-        psql.expect("\n41 123\r")
+        psql.expect("41 123\r")
         psql.resize(33, 77)
         psql.send("\\! stty size\n")
-        psql.expect("\n33 77\r")
+        psql.expect("33 77\r")
         psql.send("SELECT pg_sleep(60);\n")
         psql.expect("pg_sleep")
         time.sleep(0.5)  # the statement is at work
@@ -342,6 +343,7 @@ def test_psql_has_a_real_terminal(start: tuple[str, ...]) -> None:
 def test_a_shell_is_in_the_live_colours_container_or_another_one(release: str) -> None:
     with Terminal(*FAB, "shell", environment=THERE) as shell:
         shell.expect(f"{GREEN}: exit or Ctrl-D leaves")
+        shell.expect("[#$] ")
         shell.send("echo rel-$RELEASE-$((6*7))\n")
         shell.expect(f"rel-{release}-42")
         shell.send("exit 3\n")
