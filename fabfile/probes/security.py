@@ -21,7 +21,7 @@ def check_security(visitor: Visitor) -> list[Check]:
     try:
         encrypted = [*check_certificate(visitor.public), *check_versions(visitor.public)]
     except NoHandshake as error:
-        encrypted = [Check.of(GROUP, "HTTPS", False, "an answer", str(error), critical=True)]
+        encrypted = [Check.of(GROUP, "HTTPS", False, "an answer", error.reason, critical=True)]
     return [*check_headers(visitor), check_redirect(visitor), *encrypted]
 
 
