@@ -19,9 +19,11 @@ OnServer = Callable[..., Done]
 FOLDER = "1001-stories-deploy/monitor"
 ROUND = f"sh {FOLDER}/monitor.sh --now"
 LEDGER = "cat 1001-stories-deploy/ledger.jsonl 2>/dev/null || true"
-# What is looked for here is neither this machine's pace nor its disk.
+# What is looked for here is neither this machine's pace nor its disk, nor what nginx's log has of
+# the test before.
 CALM = (
     "--set=limits.response_seconds=9",
+    "--set=limits.error_percent=100",
     "--set=limits.disk_full_percent=100",
     "--set=limits.free_disk_gb=0",
     "--set=monitor.calm_rounds=1",
