@@ -99,7 +99,7 @@ class BlueGreen(Phase):
             *([build] if self.source.builds and not self._is_built else []),
             Step("start the idle colour", self.start, self.remove_new, NOT_STARTED),
             Step("wait until it is healthy", self.wait, trigger=UNHEALTHY),
-            Step("ask it directly: health, database, login", self.probe, trigger=UNHEALTHY),
+            Step("ask it directly: health, database, pages", self.probe, trigger=UNHEALTHY),
             Step("adopt the plain app container as blue", self.adopt, self.disown),
             Step("move back roles that it cannot read", self.make_readable, self.rows_forth),
             *self.canary.steps(self.switch_back),

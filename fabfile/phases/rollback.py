@@ -78,7 +78,7 @@ class Rollback(Phase):
         return (
             Step("start the former release", self.start, self.stop_again, NOT_HEALTHY),
             Step("wait until it is healthy", self.wait, trigger=NOT_HEALTHY),
-            Step("ask it directly: health, database, login", self.probe, trigger=NOT_HEALTHY),
+            Step("ask it directly: health, database, pages", self.probe, trigger=NOT_HEALTHY),
         )
 
     @property
