@@ -17,7 +17,7 @@ from ..errors import DeployError, Interrupted
 from .build_output import BuildProgress
 from .lines import Lines
 from .live import Live, step_line, transferred
-from .words import clock
+from .words import span
 
 UNFOLDED = 20  # lines below a step that failed; the log has all
 
@@ -91,7 +91,7 @@ class Console(Lines):
         self.line()
         self.line(f"── {title} ──", style="bold")
         yield
-        self.line(f"   {title}: {clock(time.monotonic() - began)}", style="dim")
+        self.line(f"   {title}: {span(time.monotonic() - began)}", style="dim")
 
     @contextlib.contextmanager
     def step(self, title: str) -> Iterator[None]:
@@ -197,7 +197,7 @@ class Console(Lines):
                     live.remove_task(bar)
         seconds = time.monotonic() - began
         speed = seen / seconds if seconds >= 0.1 else None
-        self.detail(f"{title}: {transferred(seen, None, speed)} in {clock(seconds)}")
+        self.detail(f"{title}: {transferred(seen, None, speed)} in {span(seconds)}")
 
     # -- a question ----------------------------------------------------------------------------
 
