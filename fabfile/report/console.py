@@ -42,10 +42,13 @@ class Console(Lines):
     Whatever is said here is in the full log too, folded or not.
 
     :param verbose: show every detail as it comes.
+    :param beside: leave standard output to a document.
     """
 
-    def __init__(self, rich: RichConsole | None = None, *, verbose: bool = False) -> None:
-        super().__init__(rich)
+    def __init__(
+        self, rich: RichConsole | None = None, *, verbose: bool = False, beside: bool = False
+    ) -> None:
+        super().__init__(rich, beside=beside)
         self.verbose = verbose
         self.gauge: Callable[[], str] | None = None
         self._live: Live | None = None
