@@ -121,9 +121,7 @@ def test_the_script_watches_by_itself_and_writes_the_same_ledger(
 
     well = on_server(ROUND)
     assert (well.returncode, well.stdout, well.stderr) == (0, "", "")
-    document = MonitorStatus.model_validate_json(
-        fab("monitor", "--status", "--json").stdout
-    )
+    document = MonitorStatus.model_validate_json(fab("monitor", "--status", "--json").stdout)
     checks = {check.check: check for check in document.checks}
     assert all(check.good for check in document.checks)
     assert re.fullmatch(r"\d+ days, until \S+", checks["Security: certificate days left"].found)
