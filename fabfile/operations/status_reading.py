@@ -11,7 +11,7 @@ from .. import interrupts
 from ..documents import status as document
 from ..documents.pieces import ContainerState, Usage
 from ..errors import DeployError
-from ..probes.tls import NoHandshake, certificate
+from ..probes.tls import certificate
 from ..report.words import seconds_between
 from ..server.containers import FORMER_LABEL, gone
 from ..server.ledger import Entry, cut_off_in
@@ -164,10 +164,7 @@ class _Reader:
     def certificate(self) -> document.Certificate | None:
         if self.settings.public.scheme == "http":
             return None
-        try:
-            found = certificate(self.settings.public)
-        except NoHandshake as error:
-            raise DeployError(f"no TLS connection: {error}") from None
+        found = certificate(self.settings.public)
         return document.Certificate(
             not_after=found.not_after.strftime("%Y-%m-%dT%H:%M:%SZ"),
             days_left=found.days_left,
