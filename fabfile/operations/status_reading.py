@@ -61,7 +61,7 @@ def read_status(site: Site) -> document.Status:
         certificate=values["certificate"],
         machine=values["machine"],
         last_run=last_run(entries),
-        lock=_lock(held),
+        lock=lock_of(held),
         cut_off=None if held and held.beating else _cut_off(entries),
         problems=problems,
     )
@@ -216,7 +216,8 @@ def _with_usage(
     return [document.StatusContainer(**dict(state), usage=used.get(state.name)) for state in states]
 
 
-def _lock(held: Held | None) -> document.Lock | None:
+def lock_of(held: Held | None) -> document.Lock | None:
+    """The lock, as a program reads of it; None where it is free."""
     if held is None:
         return None
     one = held.owner

@@ -350,7 +350,7 @@ def test_a_deploy_runs_both_and_a_rollback_takes_back_what_the_old_release_canno
     assert f"✗ 03-summary is applied, and its files are needed: {oops}: no such" in needed.stderr
     assert psql(RULES) == "1"
     oops.unlink()
-    looked = {c["name"]: c for c in json.loads(fab("doctor", "--json", where).stdout)}
+    looked = {c["name"]: c for c in json.loads(fab("doctor", "--json", where).stdout)["checks"]}
     assert looked["migration files"]["verdict"] == "fail"
     assert "expnad.sql: no such stage" in looked["migration files"]["found"]
     assert looked["migrations applied"]["found"] == "6 stages applied, files unchanged"
@@ -367,10 +367,8 @@ def test_a_deploy_runs_both_and_a_rollback_takes_back_what_the_old_release_canno
 def test_a_changed_file_is_refused_before_anything_is_touched(sql: Path, fab: Fab) -> None:
     file = sql / "03-summary/expand.sql"
     file.write_text(SUMMARY["expand.sql"] + "-- a remark\n")
-    looked = {
-        c["name"]: c
-        for c in json.loads(fab("doctor", "--json", f"--set=migration.folder={sql}").stdout)
-    }
+    doctor = json.loads(fab("doctor", "--json", f"--set=migration.folder={sql}").stdout)
+    looked = {check["name"]: check for check in doctor["checks"]}
     assert looked["migration files"]["verdict"] == "pass"
     assert looked["migrations applied"]["verdict"] == "fail"
     assert "03-summary/expand.sql" in looked["migrations applied"]["found"]
