@@ -19,6 +19,7 @@ from .operations import init as init_operation
 from .operations import lock as lock_operation
 from .operations import migrations as migration_operation
 from .operations import nginx as nginx_operation
+from .operations import plan as planning
 from .operations import releases as releases_operation
 from .operations import setup as setup_operation
 from .operations import status as status_operation
@@ -28,36 +29,40 @@ from .site import Site
 from .tasks_base import newcomer_task, site_task
 
 _RESUME = {"resume": "Go on with the release whose run was cut off."}
+_PLAN = {"plan": "Only say what would be done, step by step; changes nothing, takes no lock."}
 _DATA = {"data": "When the rows move: auto, now (the guide's order) or after-switch."}
 
 
-@site_task(name="assess-infrastructure", aliases=["assess"])
-def assess_infrastructure(site: Site) -> None:
+@site_task(name="assess-infrastructure", aliases=["assess"], help=_PLAN)
+def assess_infrastructure(site: Site, plan: bool = False) -> None:
     """Check the site and take a verified backup (01).
 
     Changes nothing but the backup folder. Next: run-migration.
     """
-    phases.assess(site)
+    act = planning.assess if plan else phases.assess
+    act(site)
 
 
-@site_task(name="run-migration", aliases=["migrate"], help=_DATA)
-def run_migration(site: Site, data: str = "") -> None:
+@site_task(name="run-migration", aliases=["migrate"], help=_DATA | _PLAN)
+def run_migration(site: Site, data: str = "", plan: bool = False) -> None:
     """Migrate the database without showing a release a value it cannot read (02).
 
     Adds what both releases live with; the rows move now if every running release can read them,
     else right after the switch. Next: blue-green-deploy.
     """
-    phases.migrate(site, _data(data))
+    act = planning.migrate if plan else phases.migrate
+    act(site, _data(data))
 
 
-@site_task(name="blue-green-deploy", aliases=["blue-green"], help=_RESUME)
-def blue_green_deploy(site: Site, resume: bool = False) -> None:
+@site_task(name="blue-green-deploy", aliases=["blue-green"], help=_RESUME | _PLAN)
+def blue_green_deploy(site: Site, resume: bool = False, plan: bool = False) -> None:
     """Start the new release as the idle colour and switch visitors to it (03).
 
     Anything that fails before the switch leaves the site untouched; after it, visitors go back
     first. Next: validate-deployment.
     """
-    phases.blue_green_deploy(site, resume=resume)
+    act = planning.blue_green_deploy if plan else phases.blue_green_deploy
+    act(site, resume=resume)
 
 
 @site_task(
@@ -69,6 +74,7 @@ def blue_green_deploy(site: Site, resume: bool = False) -> None:
         "yes": "Full: do not ask; needed without a terminal.",
         "keep-new-rows": "Full: carry over the rows inserted since the backup.",
     }
+    | _PLAN
 )
 def rollback(
     site: Site,
@@ -78,6 +84,7 @@ def rollback(
     to: str = "",
     yes: bool = False,
     keep_new_rows: bool = False,
+    plan: bool = False,
 ) -> None:
     """Take visitors back to the former release (04).
 
@@ -96,27 +103,44 @@ def rollback(
     if keep_new_rows and not full:
         raise BadSettings("--keep-new-rows is for --full: otherwise no row is lost")
     if full:
-        phases.full_rollback(site, to, yes=yes, keep_new_rows=keep_new_rows)
+        go_back = planning.full_rollback if plan else phases.full_rollback
+        go_back(site, to, yes=yes, keep_new_rows=keep_new_rows)
     else:
-        phases.rollback(site, to)
+        act = planning.rollback if plan else phases.rollback
+        act(site, to)
 
 
-@site_task(name="validate-deployment", aliases=["validate"])
-def validate_deployment(site: Site) -> None:
+@site_task(name="validate-deployment", aliases=["validate"], help=_PLAN)
+def validate_deployment(site: Site, plan: bool = False) -> None:
     """Check everything the guide lists; a critical failure rolls back (05).
 
     Saves a report on the server, /tmp/deployment-validation-<release>.txt.
     """
-    phases.validate(site)
+    act = planning.validate if plan else phases.validate
+    act(site)
 
 
-@site_task(help=_DATA | _RESUME)
-def deploy(site: Site, data: str = "", resume: bool = False) -> None:
+@site_task(help=_DATA | _RESUME | _PLAN)
+def deploy(site: Site, data: str = "", resume: bool = False, plan: bool = False) -> None:
     """Take the site to a new release: assess, migrate, switch, validate.
 
     Measures the public site all the while. Next: status; rollback takes it back.
     """
-    phases.deploy(site, _data(data), resume=resume)
+    act = planning.deploy if plan else phases.deploy
+    act(site, _data(data), resume=resume)
+
+
+@site_task(
+    name="plan",
+    reads=True,
+    help=_DATA | {"json": "One JSON document: phases, steps, diffs, SQL with its locks."},
+)
+def plan_(site: Site, data: str = "", json: bool = False) -> None:
+    """Say what a deploy would do, step by step, with the diffs and the SQL; the same as --plan.
+
+    Changes nothing and takes no lock. Exit code 1 where the deploy would stop. Next: deploy.
+    """
+    planning.deploy(site, _data(data), as_document=json)
 
 
 @site_task(reads=True)
@@ -137,25 +161,31 @@ def releases(site: Site) -> None:
     releases_operation.releases(site)
 
 
-@site_task(help={"verify": "Restore this backup into a scratch database and compare it."})
-def backup(site: Site, verify: str = "") -> None:
+@site_task(help={"verify": "Restore this backup into a scratch database and compare it."} | _PLAN)
+def backup(site: Site, verify: str = "", plan: bool = False) -> None:
     """Back up the database and the site's files now; or prove one backup by restoring it.
 
     Changes nothing but the backup folder. Next: backups lists them.
     """
     if verify:
-        backup_operation.verify(site, verify)
+        act = planning.verify if plan else backup_operation.verify
+        act(site, verify)
     else:
-        backup_operation.backup(site)
+        (planning.backup if plan else backup_operation.backup)(site)
 
 
-@site_task(reads=True, help={"prune": "First remove what the settings no longer keep."})
-def backups(site: Site, prune: bool = False) -> None:
+@site_task(reads=True, help={"prune": "First remove what the settings no longer keep."} | _PLAN)
+def backups(site: Site, prune: bool = False, plan: bool = False) -> None:
     """List the backups and the databases that restores have kept.
 
     Next: restore NAME.
     """
-    backup_operation.backups(site, prune=prune)
+    if plan and not prune:
+        raise BadSettings("--plan is for --prune: without it nothing is changed")
+    if plan:
+        planning.prune(site)
+    else:
+        backup_operation.backups(site, prune=prune)
 
 
 @site_task(
@@ -165,7 +195,8 @@ def backups(site: Site, prune: bool = False) -> None:
         "undo": "Make the database live again that a restore kept, the last one or NAME.",
         "yes": "Do not ask; needed without a terminal.",
         "keep-new-rows": "Carry over the rows inserted since the backup.",
-    },
+    }
+    | _PLAN,
 )
 def restore(
     site: Site,
@@ -173,15 +204,17 @@ def restore(
     undo: bool = False,
     yes: bool = False,
     keep_new_rows: bool = False,
+    plan: bool = False,
 ) -> None:
     """Make a backup the live database; the one that was live is kept, read-only.
 
     It says first what would be lost, table by table. Next: restore --undo swaps back.
     """
     if undo:
-        phases.undo_restore(site, name)
+        (planning.undo_restore if plan else phases.undo_restore)(site, name)
         return
-    phases.restore(site, name, yes=yes, keep_new_rows=keep_new_rows)
+    act = planning.restore if plan else phases.restore
+    act(site, name, yes=yes, keep_new_rows=keep_new_rows)
 
 
 @site_task(reads=True, help={"diff": "Show what a switch would change in it, line by line."})
@@ -234,8 +267,11 @@ def migrations(site: Site) -> None:
         "reverse": "Take back all of this migration, its expansion too, after a backup.",
         "yes": "Reverse: do not ask; needed without a terminal.",
     }
+    | _PLAN
 )
-def migration(site: Site, new: str = "", reverse: str = "", yes: bool = False) -> None:
+def migration(
+    site: Site, new: str = "", reverse: str = "", yes: bool = False, plan: bool = False
+) -> None:
     """Begin a migration, or take one back by request.
 
     A rollback by itself takes back what the older release cannot live with; an expansion stays.
@@ -243,8 +279,12 @@ def migration(site: Site, new: str = "", reverse: str = "", yes: bool = False) -
     """
     if bool(new) == bool(reverse):
         raise BadSettings("migration: allowed: either --new NAME or --reverse NN-NAME")
+    if new and plan:
+        raise BadSettings("--plan is for --reverse: --new writes on this machine only")
     if new:
         migration_operation.new(site, new)
+    elif plan:
+        planning.reverse(site, reverse)
     else:
         migration_operation.reverse(site, reverse, yes=yes)
 
@@ -260,14 +300,16 @@ def lock_status(site: Site) -> None:
     help={
         "reason": "Why; it is written in the ledger.",
         "force": "Even from a run that is at work: it stops where it is.",
-    },
+    }
+    | _PLAN,
 )
-def lock_release(site: Site, reason: str = "", force: bool = False) -> None:
+def lock_release(site: Site, reason: str = "", force: bool = False, plan: bool = False) -> None:
     """Take the site's lock away from a run that is dead.
 
     Next: status; the next command says what that run left.
     """
-    lock_operation.release(site, reason, force)
+    act = planning.lock_release if plan else lock_operation.release
+    act(site, reason, force)
 
 
 @site_task(
@@ -317,6 +359,7 @@ ns = Collection(
     rollback,
     validate_deployment,
     deploy,
+    plan_,
     status,
     releases,
     backup,

@@ -102,6 +102,7 @@ class Executor(fabric.Executor):  # type: ignore[misc]
             environment=os.environ,
             origins=self._origins,
         )
+        _refuse_half_a_plan(ours)
         sets = [call.kwargs.get("set") or [] for call in ours]
         site = read(assignments=[text for texts in sets for text in texts])
         words = [part.server] if part else self._words(ours)
@@ -150,7 +151,9 @@ class Executor(fabric.Executor):  # type: ignore[misc]
             console,
             parallel=parallel,
             all_or_nothing=all_or_nothing,
-            reads=all(getattr(call.task, "reads", False) for call in calls),
+            reads=all(
+                getattr(call.task, "reads", False) or call.kwargs.get("plan") for call in calls
+            ),
         )
 
     def _refuse(self, calls: Sequence[Call], all_or_nothing: bool) -> None:
@@ -166,6 +169,8 @@ class Executor(fabric.Executor):  # type: ignore[misc]
                 raise BadSettings(f"{call.called_as} is no task for several servers")
             if all_or_nothing and call.task.name in _NOT_TAKEN_BACK:
                 raise BadSettings(f"--all-or-nothing: what {call.called_as} does is not taken back")
+            if all_or_nothing and call.kwargs.get("plan"):
+                raise BadSettings("--all-or-nothing takes back; a plan has nothing to take back")
             if all_or_nothing and call.kwargs.get("resume"):
                 raise BadSettings("--all-or-nothing is for a whole run; allowed: without --resume")
 
@@ -196,6 +201,15 @@ class Executor(fabric.Executor):  # type: ignore[misc]
             own = {name: value for name, value in call.kwargs.items() if name not in _CHOICES}
             chosen = {"settings": next(each), "origins": self._origins, "release": release}
             yield call.called_as, {**own, **chosen}
+
+
+def _refuse_half_a_plan(calls: Sequence[Call]) -> None:
+    """Of a chain, --plan stands for one task: who forgets it behind another must not deploy."""
+    changing = [c for c in calls if "plan" in c.kwargs and not getattr(c.task, "reads", False)]
+    without = [call.called_as for call in changing if not call.kwargs["plan"]]
+    if without and len(without) < len(changing):
+        missing = ", ".join(map(str, without))
+        raise BadSettings(f"--plan is missing behind {missing}; allowed: behind each task, or none")
 
 
 def _one(calls: Sequence[Call], option: str) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..errors import DeployError
+from ..plans.assess import AssessPlan
 from ..probes.http import Visitor, healthy
 from ..probes.pages import check_pages
 from ..probes.timing import measure
 from ..probes.tls import certificate
 from ..report.checks import Check, render
 from ..server.backups import Backup
-from ..server.machine import read_machine
+from ..server.machine import Machine, read_machine
 from ..server.people import People
 from ..settings import COLOURS
 from ..site import Site
@@ -49,17 +50,23 @@ class Assess(Phase):
         self.unhealthy = 0
 
     def steps(self) -> Sequence[Step]:
+        plan = AssessPlan(self)
         return (
-            Step("containers: state and health", self.containers),
-            Step("the last log lines of each service", self.last_logs),
-            Step("disk, memory, load", self.machine, trigger=DISK_FULL),
-            Step("database: reachable, users, roles", self.database, trigger=UNREACHABLE),
-            Step("certificate", self.certificate),
-            Step("health and main page over HTTPS", self.pages),
-            Step("nginx: its configuration can be switched", self.nginx),
-            Step("baseline of response times", self.baseline),
-            Step("verified backup", self.back_up, trigger=NO_BACKUP),
-            Step("assessment report", self.report),
+            Step("containers: state and health", self.containers, plan=plan.containers),
+            Step("the last log lines of each service", self.last_logs, plan=plan.last_logs),
+            Step("disk, memory, load", self.machine, trigger=DISK_FULL, plan=plan.machine),
+            Step(
+                "database: reachable, users, roles",
+                self.database,
+                trigger=UNREACHABLE,
+                plan=plan.database,
+            ),
+            Step("certificate", self.certificate, plan=plan.certificate),
+            Step("health and main page over HTTPS", self.pages, plan=plan.pages),
+            Step("nginx: its configuration can be switched", self.nginx, plan=plan.nginx),
+            Step("baseline of response times", self.baseline, plan=plan.baseline),
+            Step("verified backup", self.back_up, trigger=NO_BACKUP, plan=plan.back_up),
+            Step("assessment report", self.report, plan=plan.report),
         )
 
     def containers(self) -> None:
@@ -80,8 +87,7 @@ class Assess(Phase):
 
     def machine(self) -> None:
         """:raises DeployError: less room than a deploy needs."""
-        folders, limits = self.settings.folders, self.settings.limits
-        machine = read_machine(self.server, folders.project, folders.backups, "/var/lib/docker")
+        limits, machine = self.settings.limits, self.read_machine()
         disk, wanted = machine.tightest, limits.free_disk_gb
         free = disk.free / GIGABYTE
         self._note(
@@ -103,12 +109,22 @@ class Assess(Phase):
             f"under {4 * machine.processors}",
             f"{machine.load:g}",
         )
-        if free < wanted:
+        self.refuse_full(machine)
+
+    def read_machine(self) -> Machine:
+        """The server as it is, with the disks that a deploy needs."""
+        folders = self.settings.folders
+        return read_machine(self.server, folders.project, folders.backups, "/var/lib/docker")
+
+    def refuse_full(self, machine: Machine) -> None:
+        """:raises DeployError: less room than a deploy needs."""
+        disk, wanted = machine.tightest, self.settings.limits.free_disk_gb
+        if disk.free / GIGABYTE < wanted:
             raise DeployError(
-                f"{free:.1f} GB free on {disk.mount}; a deploy needs {wanted:g} GB",
+                f"{disk.free / GIGABYTE:.1f} GB free on {disk.mount}; a deploy needs {wanted:g} GB",
                 state="nothing was touched",
                 next_command="on the server: docker system df; du -xsh /var/lib/docker "
-                f"{folders.backups}; or lower limits.free_disk_gb",
+                f"{self.settings.folders.backups}; or lower limits.free_disk_gb",
             )
 
     def database(self) -> None:

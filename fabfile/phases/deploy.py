@@ -41,7 +41,7 @@ def deploy(site: Site, data: str | None = None, *, resume: bool = False) -> None
     :raises TakenBack: failed; the site is on its former release.
     """
     if resume:
-        site.release = _resumable(site).release
+        site.release = resumable(site).release
     blue_green = BlueGreen(site, resume=resume)
     blue_green.source.check()
     migration = Migrate(site, data, resume=resume)
@@ -80,7 +80,7 @@ def migrate(site: Site, data: str | None = None) -> None:
 def blue_green_deploy(site: Site, *, resume: bool = False) -> None:
     """Phases 3 and 4, with the guide's expected output."""
     if resume:
-        site.release = _resumable(site).release
+        site.release = resumable(site).release
     phase = BlueGreen(site, resume=resume)
     phase.source.check()
     with site.locked(phase.name), measured(site):
@@ -122,7 +122,7 @@ def rollback(site: Site, to: str = "") -> None:
             _say(site, [f"What {dead.task} of {dead.release} left is taken back: {where}.", *rows])
             site.console.line("next: fab status; one release further back: fab rollback again")
             return
-        phase = Rollback(site, to, finish=_arrived(dead, live, to))
+        phase = Rollback(site, to, finish=has_arrived(dead, live, to))
         phase.run()
         site.settle()
         _say(site, phase.summary())
@@ -132,7 +132,7 @@ def full_rollback(site: Site, to: str = "", *, yes: bool, keep_new_rows: bool) -
     """The database as its backup has it, then the application."""
     with site.locked(FullRollback.name), measured(site):
         dead = site.cut_off
-        arrived = _arrived(dead, clear_up(site, going_back=True), to)
+        arrived = has_arrived(dead, clear_up(site, going_back=True), to)
         if arrived and dead and dead.task == Rollback.name:
             _finish_with_database(site, yes=yes, keep_new_rows=keep_new_rows)
             return
@@ -224,7 +224,7 @@ def _validate_or_go_back(site: Site, done: BlueGreen) -> None:
         ) from error
 
 
-def _resumable(site: Site) -> CutOff:
+def resumable(site: Site) -> CutOff:
     """:raises DeployError: no deploy was cut off."""
     dead = site.ledger.cut_off()
     if dead is None:
@@ -242,7 +242,7 @@ def _resumable(site: Site) -> CutOff:
     return dead
 
 
-def _arrived(dead: CutOff | None, live: Live | None, to: str) -> bool:
+def has_arrived(dead: CutOff | None, live: Live | None, to: str) -> bool:
     """Whether a rollback that was cut off had taken the visitors to where this one goes."""
     going = dead.last("going-back") if dead else None
     if not (going and live) or to not in ("", live.release):

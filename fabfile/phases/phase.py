@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import ClassVar, NoReturn
 
 from .. import interrupts
@@ -17,6 +18,7 @@ from ..errors import (
     ServerUnreachable,
     TakenBack,
 )
+from ..plans.outlook import RELEASE, Plan
 from ..site import Site
 
 
@@ -29,12 +31,14 @@ class Step:
         way, or did nothing at all.
     :param trigger: the rollback trigger that its failure is, one of the phase's; an error may
         name another.
+    :param plan: what `act` would do, and where; only reads, and raises what would stop it.
     """
 
     title: str
     act: Callable[[], None]
     undo: Callable[[], str] | None = None
     trigger: str = ""
+    plan: Plan = field(kw_only=True)
 
 
 class Phase(ABC):
@@ -56,6 +60,7 @@ class Phase(ABC):
         self.server = site.server
         self.console = site.console
         self._begun: list[Step] = []
+        self._seconds: dict[str, float] = {}  # that each step took, by its title
 
     @property
     def state(self) -> str:
@@ -78,7 +83,7 @@ class Phase(ABC):
             for step in self.steps():
                 self._begun.append(step)
                 try:
-                    with self.console.step(step.title):
+                    with self._timed(step), self.console.step(step.title):
                         self.site.lock.enter(self.name, step.title)
                         self.site.lock.refuse_lost()
                         step.act()
@@ -151,8 +156,18 @@ class Phase(ABC):
         why.next_command = why.next_command or "mend it, then the same command again"
         raise why from (None if known else error)
 
+    @contextlib.contextmanager
+    def _timed(self, step: Step) -> Iterator[None]:
+        """A title without this run's stamp, so that the next plan knows it again."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            title = step.title.replace(self.site.release, RELEASE)
+            self._seconds[title] = round(time.monotonic() - began, 2)
+
     def _write_down(self, event: str, **detail: str) -> None:
         try:
-            self.site.log(event, phase=self.name, **detail)
+            self.site.log(event, phase=self.name, steps=self._seconds, **detail)
         except DeployError as unwritten:  # a full disk: the ledger explains, it never decides
             self.console.warn(f"not in the ledger: {unwritten.reason}")

@@ -56,7 +56,7 @@ class Traffic:
                 "the nginx configuration in place is not the one that runs (a run ended between "
                 f"the two); putting back the one for {self.former.container.name}"
             )
-            text = self._config_for_former()
+            text = self.config_for_former()
             self.nginx.put_in_place(text)
         self.former_config = text
 
@@ -76,7 +76,7 @@ class Traffic:
 
         :raises DeployError: with nginx's own words, or the answer that came instead.
         """
-        text = self._rendered((colour, release), container, self.former_config)
+        text = self.rendered((colour, release), container, self.former_config)
         self.nginx.put_in_place(text, keep_as=self.site.release)
         self.site.log("switching", colour=colour, to=release, container=container)
         self._go((colour, release))
@@ -91,7 +91,7 @@ class Traffic:
         kept = self.site.server.read(f"{file}.backup-{marker[1]}")  # as the switch kept it
         if kept is not None:
             self.former = replace(self.former, marked=bool(parse_marker(kept)[0]))
-        self.former_config = self._config_for_former() if kept is None else kept
+        self.former_config = self.config_for_former() if kept is None else kept
         self.moved_at, self.marker = self.site.server.now(), marker
 
     def take_back(self) -> bool:
@@ -231,7 +231,7 @@ class Traffic:
     def _serving(self) -> Container:
         return self.site.live.read().container
 
-    def _config_for_former(self) -> str:
+    def config_for_former(self) -> str:
         """The configuration for the former release: a kept copy of it, else rendered anew."""
         former = self.former
         file = self.nginx.config_file().host_path
@@ -242,9 +242,10 @@ class Traffic:
             if text and parse_marker(text) == former.marker:
                 return text
         marker = (former.colour, former.release)
-        return self._rendered(marker, former.container.name, self.nginx.read())
+        return self.rendered(marker, former.container.name, self.nginx.read())
 
-    def _rendered(self, marker: tuple[Colour, str], container: str, replaced: str) -> str:
+    def rendered(self, marker: tuple[Colour, str], container: str, replaced: str) -> str:
+        """The configuration that sends visitors to a container; nothing is written."""
         return configuration(
             self.settings,
             colour=marker[0],
