@@ -10,9 +10,9 @@ from ..server.migration import Migration
 from ..server.migration_folder import REVERSES, STAGE_FILES, STAGES
 from ..server.migration_log import LOG_FILE, LogEntry, MigrationLog, standing
 from ..server.migrations import Migrations
+from ..server.sql_locks import split
 from ..server.sql_text import fill_in
 from ..server.stage_script import BATCH, StageScript
-from ..server.stage_text import statements
 from .deeds import deed
 from .outlook import Outlook
 
@@ -25,7 +25,7 @@ def prepares(seen: Outlook) -> list[Deed]:
     with seen.site.database.session() as session:
         there = MigrationLog(session, "").exists()
     what = "migration_log and its map are there already; creating them again does nothing"
-    sql = statements(fill_in(LOG_FILE, {}))
+    sql = split(fill_in(LOG_FILE, {}))
     return [deed("database", what if there else "creates migration_log and its map", sql=sql)]
 
 
@@ -55,12 +55,12 @@ def does(seen: Outlook, one: Migration, stage: str, *, condition: str = "") -> l
         words = f"{name}: {BATCH}, again until nothing is left"
         if one.folder.roles:
             words += f"; only above {one.settings.migration.batch_above:,} rows"
-        deeds.append(deed("database", words, sql=statements(script.filled(stage, BATCH, {}))))
+        deeds.append(deed("database", words, sql=split(script.filled(stage, BATCH, {}))))
     file = STAGE_FILES[stage][-1]
     if one.folder.has(file):
         deeds.append(_sends(one, script, stage, file, "COMPLETED", {}, name))
     else:
-        sql = statements(script.ending(stage, "COMPLETED"))
+        sql = split(script.ending(stage, "COMPLETED"))
         deeds.append(deed("database", f"{name}: COMPLETED into migration_log", sql=sql))
     return deeds
 
@@ -106,7 +106,7 @@ def _sends(
     name: str,
 ) -> Deed:
     messages = script.messages(stage, file, status, extra)
-    sql = [statement for message in messages for statement in statements(message)]
+    sql = [statement for message in messages for statement in split(message)]
     return deed("database", f"{name}: {file}{_remark(sql)}", sql=sql)
 
 

@@ -12,6 +12,7 @@ from ..server.backup import Backup
 from ..server.database_properties import Properties
 from ..server.loss import TableLoss
 from ..server.restore import Restore
+from ..server.sql_locks import split
 from ..server.sql_text import identifier
 from ..server.swap import Swap
 from .backups import makes
@@ -63,7 +64,7 @@ class RestorePlan:
         name = self._candidate(seen)
         with database.maintenance.session() as session:
             properties = Properties.of(session, database.name)
-        creates = [properties.creation(name), *filter(None, [properties.access(name)])]
+        creates = split(f"{properties.creation(name)};{properties.access(name)}")
         return [
             deed("database", "a new database beside the live one", sql=creates),
             deed("server", f"pg_restore in {database.container.name}, of {backup.dump}"),
@@ -81,8 +82,8 @@ class RestorePlan:
     def swap(self, seen: Outlook) -> Sequence[Deed]:
         live = seen.site.database.name
         kept = database_names.named(live, "kept", seen.site.release)
-        sql = Swap(seen.site, self._candidate(seen), "candidate").renames(kept).split("\n")
-        return [_swaps(live, sql)]
+        sql = Swap(seen.site, self._candidate(seen), "candidate").renames(kept)
+        return [_swaps(live, split(sql))]
 
     def carry_over(self, seen: Outlook) -> Sequence[Deed]:
         return [deed("database", "inserts the rows that came since, table by table, and says each")]
@@ -133,8 +134,8 @@ class UndoPlan:
     def swap(self, seen: Outlook) -> Sequence[Deed]:
         live = seen.site.database.name
         kept = database_names.named(live, "kept", MOMENT)
-        sql = Swap(seen.site, self._kept(seen), "kept").renames(kept).split("\n")
-        return [_swaps(live, sql)]
+        sql = Swap(seen.site, self._kept(seen), "kept").renames(kept)
+        return [_swaps(live, split(sql))]
 
 
 def _swaps(live: str, sql: Sequence[str]) -> Deed:

@@ -15,6 +15,14 @@ _LITERAL = re.compile(r"[eE]?'(?:[^']|'')*'")
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 _BODY = re.compile(r"\$(\w*)\$(.*?)\$\1\$", re.DOTALL)
 
+# What a semicolon may stand in without ending a statement; sqlparse keeps the whole transaction
+# as one from `BEGIN ISOLATION LEVEL …` on.
+_PIECE = re.compile(
+    r"""--[^\n]*|/\*.*?\*/|[eE]'(?:[^'\\]|''|\\.)*'|'(?:[^']|'')*'|"(?:[^"]|"")*"
+      |\$(?P<tag>\w*)\$.*?\$(?P=tag)\$|(?P<end>;)|.""",
+    re.DOTALL | re.VERBOSE,
+)
+
 ALL_WAIT = "who reads or writes it waits"
 WRITERS_WAIT = "who writes it waits, who reads does not"
 NOBODY_WAITS = "nobody who reads or writes it waits"
@@ -74,9 +82,10 @@ _BEGINNINGS: tuple[tuple[str, str], ...] = (
     ),
     (r"DROP DATABASE (?:IF EXISTS )?{name}", "ACCESS EXCLUSIVE on the database {0}"),
     (r"CREATE DATABASE {name}", "{0} only, which is new"),
+    (r"(?:GRANT|REVOKE) .* ON DATABASE {name}", "the rights on {0} only: nobody waits"),
     (r"CREATE (?:OR REPLACE )?(?:FUNCTION|PROCEDURE|VIEW|TYPE|SCHEMA|SEQUENCE)", "no table"),
-    (r"(?:BEGIN|START TRANSACTION|SET|RESET|SHOW)\b", "nothing"),
-    (r"(?:COMMIT|END|ROLLBACK|ABORT)\b", "nothing; every lock so far goes"),
+    (r"(?:BEGIN|START TRANSACTION|SET|RESET|SHOW)\b[^;]*$", "nothing"),
+    (r"(?:COMMIT|END|ROLLBACK|ABORT)\b[^;]*$", "nothing; every lock so far goes"),
 )
 # Anywhere in a statement: a WITH has several of them.
 _CHANGES = (
@@ -86,6 +95,17 @@ _CHANGES = (
     (r"\bFOR (?:NO KEY )?UPDATE\b", "the rows that it picks, until COMMIT"),
 )
 UNKNOWN = "not known here: PostgreSQL's table of lock modes says"
+
+
+def split(text: str) -> list[str]:
+    """The statements of a message, each with the comments before it, without its semicolon."""
+    parts, start = [], 0
+    for piece in _PIECE.finditer(text):
+        if piece["end"]:
+            parts.append(text[start : piece.start()])
+            start = piece.end()
+    parts.append(text[start:])
+    return [part.strip() for part in parts if _COMMENT.sub("", part).strip()]
 
 
 def locked(sql: str) -> Statement:

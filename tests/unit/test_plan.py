@@ -20,9 +20,8 @@ from fabfile.report.console import Console
 from fabfile.server.connection import Server
 from fabfile.server.ledger import Entry
 from fabfile.server.migration_folder import REVERSES, STAGE_FILES, MigrationFolder, read_folders
-from fabfile.server.sql_locks import UNKNOWN, locks_of
+from fabfile.server.sql_locks import UNKNOWN, locks_of, split
 from fabfile.server.stage_script import StageScript
-from fabfile.server.stage_text import statements
 from fabfile.settings import load
 from fabfile.site import Site
 from tests.programs import program
@@ -94,11 +93,19 @@ def test_every_statement_of_the_shipped_migration_is_known_and_nothing_of_it_is_
     for stage, file, status in _files(folder):
         extra = {"reverse_contract": True, "reversed_stages": "ARRAY['data']"}
         for message in script.messages(stage, file, status, extra):
-            found = statements(message)
+            found = split(message)
             assert _bare("\n".join(found)).replace(";", "") == _bare(message).replace(";", "")
             assert UNKNOWN not in [locks_of(statement) for statement in found]
             sent += len(found)
     assert sent > 15
+
+
+def test_a_semicolon_ends_a_statement_where_it_is_one() -> None:
+    text = """BEGIN ISOLATION LEVEL REPEATABLE READ; -- a; b
+    UPDATE "a;b" SET c = ';'';' ; /* ; */ ;
+    DO $x$ BEGIN NULL; END $x$; SELECT E'\\';'"""
+    assert [words.split()[0] for words in split(text)] == ["BEGIN", "--", "DO", "SELECT"]
+    assert locks_of("BEGIN; UPDATE a SET b = 1") != "nothing"
 
 
 def _files(folder: MigrationFolder) -> Sequence[tuple[str, str, str]]:
