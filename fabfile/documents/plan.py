@@ -76,7 +76,7 @@ class PlanDocument(Document):
 
     :param release: what stands in it for the stamp that the run will have.
     :param remarks: what is worth knowing before the first step.
-    :param refused: the task would stop before it has changed anything that visitors meet.
+    :param refused: a step is known that the task would stop at.
     """
 
     task: str

@@ -57,7 +57,7 @@ class AssessPlan:
 
     def pages(self, seen: Outlook) -> Sequence[Deed]:
         public, app = seen.settings.public, seen.settings.app
-        paths = ", ".join([app.health_path, *public.pages])
+        paths = ", ".join(dict.fromkeys([app.health_path, *public.pages]))
         return [deed("public address", f"GET {paths}, at {public.url}")]
 
     def nginx(self, seen: Outlook) -> Sequence[Deed]:

@@ -18,6 +18,7 @@ from .outlook import Outlook
 if TYPE_CHECKING:
     from ..phases.blue_green import BlueGreen
 
+UNLESS = "unless the new image says that it cannot read them: "
 UNKNOWN_COMMIT = "COMMIT"  # stands for what only the delivery finds out
 
 
@@ -140,7 +141,7 @@ class BlueGreenPlan:
 
     def move_rows(self, seen: Outlook) -> Sequence[Deed]:
         return sql.of_those(
-            sql.does(seen, one, "data", condition="unless the new image says that it cannot: ")
+            sql.does(seen, one, "data", condition=UNLESS if one.folder.roles else "")
             for one in self.phase.migrations.all
             if sql.due(seen, one, "data")
         )

@@ -8,7 +8,7 @@ from typing import Any, NoReturn, TypeVar
 
 from ..commands.nginx import parse_marker
 from ..documents.plan import Deed
-from ..errors import DeployError
+from ..errors import DeployError, Interrupted
 from ..server.connection import Server
 from ..server.database import Database
 from ..server.ledger import CutOff, Entry, cut_off_in
@@ -70,6 +70,8 @@ class Outlook:
         if name not in self._asked:
             try:
                 self._asked[name] = ask()
+            except Interrupted:
+                raise
             except DeployError as error:
                 self._asked[name] = error
         found = self._asked[name]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..documents.plan import Deed, PlanDocument, PlannedPhase, PlannedStep
-from ..errors import BadSettings, DeployError, ServerUnreachable
+from ..errors import BadSettings, DeployError, Interrupted, ServerUnreachable
 from ..phases.phase import Phase
 from ..report.words import seconds_between, when
 from ..server.ledger import Entry
@@ -120,7 +120,7 @@ class Planning:
         stop: DeployError | None = None
         try:
             deeds = tuple(step.plan(self.seen))
-        except (BadSettings, ServerUnreachable):
+        except (BadSettings, Interrupted, ServerUnreachable):
             raise
         except DeployError as error:
             stop = error

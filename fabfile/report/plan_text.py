@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..documents.plan import Deed, PlanDocument, PlannedPhase, PlannedStep, Statement
 from .console import Console
 
+NOTHING = "nothing"  # as a BEGIN locks
 _DIFF_STYLES = {"+": "green", "-": "red", "@": "cyan"}
 _TITLE, _PLACE = 62, 16  # characters
 
@@ -28,14 +29,14 @@ def _phase(console: Console, phase: PlannedPhase, told: set[str]) -> None:
     console.line()
     console.line(f"── {phase.name}{script}{last} ──", style="bold")
     _list(console, "succeeds when", phase.criteria)
-    _list(console, "taken back when", phase.triggers)
+    _list(console, "rollback triggers", phase.triggers)
     for number, step in enumerate(phase.steps, start=1):
         _step(console, number, step, told)
 
 
 def _list(console: Console, title: str, lines: tuple[str, ...]) -> None:
     for number, line in enumerate(lines):
-        console.line(f"   {'' if number else title + ':':<17}{line}", style="dim")
+        console.line(f"   {'' if number else title + ':':<19}{line}", style="dim")
 
 
 def _step(console: Console, number: int, step: PlannedStep, told: set[str]) -> None:
@@ -70,4 +71,5 @@ def _statement(console: Console, statement: Statement) -> None:
     for line in lines:
         if line and not line.lstrip().startswith("--"):
             console.line(f"       │ {line}")
-    console.line(f"       └ locks: {statement.locks}", style="cyan")
+    if statement.locks != NOTHING:
+        console.line(f"       └ locks: {statement.locks}", style="cyan")

@@ -148,5 +148,5 @@ def _of_rows(text: str) -> str:
 def _inside(body: str) -> list[str]:
     """Of a DO block: what its statements lock that change anything, if they are run."""
     parts = (locks_of(part.strip()) for part in re.split(r";|\bTHEN\b|\bBEGIN\b", body))
-    changing = ("EXCLUSIVE", "SHARE on", "the type")
-    return [f"where its condition holds: {p}" for p in parts if any(c in p for c in changing)]
+    changing = re.compile(r"(?<!ACCESS )SHARE on|EXCLUSIVE|the type")
+    return [f"where its condition holds: {part}" for part in parts if changing.search(part)]

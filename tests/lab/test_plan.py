@@ -7,6 +7,7 @@ import difflib
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -21,6 +22,7 @@ from fabfile.server.connection import Server
 from fabfile.server.sql_session import Session
 from fabfile.site import Site
 from lab import server as lab_server
+from lab.environment import DATABASE_PASSWORD
 from tests.lab.conftest import Fab, lab_settings
 
 Psql = Callable[[str], str]
@@ -88,7 +90,8 @@ def test_a_plan_of_a_deploy_is_what_the_deploy_then_does(
     for text in ("succeeds when: 2 CUSTOMER users exist", "rollback trigger: ", "└ locks: "):
         assert text in words.stdout
     assert "docker rename 1001-stories-app 1001-stories-app-blue" in words.stdout
-    assert "POSTGRES_PASSWORD" not in words.stdout
+    for secret in ("${x} back", quote(DATABASE_PASSWORD, safe="")):
+        assert secret not in words.stdout + json.dumps(plan, ensure_ascii=False)
 
     sent: list[str] = []
     real = Session._send
