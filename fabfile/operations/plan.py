@@ -241,10 +241,10 @@ def _show(plan: Planning, *, as_document: bool = False) -> None:
         plan_text.show(plan.site.console, document)
     stops = [step for phase in document.phases for step in phase.steps if step.would_stop]
     if stops:
-        reasons = list(dict.fromkeys(f"{step.title}: {step.would_stop}" for step in stops))
+        reasons = list(dict.fromkeys(step.would_stop for step in stops))
         raise DeployError(
-            f"{document.task} would stop: {stops[0].would_stop}",
-            evidence="\n".join(reasons),
+            f"{document.task} would stop: {reasons[0]}",
+            evidence="\n".join(f"and then: {reason}" for reason in reasons[1:]),
             state="nothing was changed",
             next_command=stops[0].next_command,
         )
