@@ -155,23 +155,26 @@ def reverse(site: Site, name: str) -> None:
     """One migration, its expansion too."""
     migration_operation.named(site, name)  # refused before anything is contacted
 
-    def backs_up(seen: Outlook) -> Sequence[Deed]:
+    def one_of(seen: Outlook) -> Migration:
+        """:raises DeployError: it cannot be taken back."""
         if seen.cut_off:
             raise DeployError(
                 f"a run was cut off: {seen.cut_off}",
                 next_command="first settle it: fab rollback, or fab deploy",
             )
-        migration_operation.refuse_in_use(seen.site, _of(seen))
+        one = migration_operation.named(seen.site, name)
+        migration_operation.refuse_in_use(seen.site, one)
+        return one
+
+    def backs_up(seen: Outlook) -> Sequence[Deed]:
+        one_of(seen)
         seen.backup_sha256 = sql.BACKUP
         return backup_plan.makes(seen, "manual", files=False)
 
     def takes_back(seen: Outlook) -> Sequence[Deed]:
-        one = _of(seen)
+        one = one_of(seen)
         expand = [sql.reverses(seen, one, "expand")] if one.standing("expand") else []
         return [*sql.takes_back(seen, one), *expand]
-
-    def _of(seen: Outlook) -> Migration:
-        return migration_operation.named(seen.site, name)
 
     parts = [Part("back up the database", backs_up), Part(f"take back {name}", takes_back)]
     _parts(site, "migration", parts)
