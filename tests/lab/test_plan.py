@@ -29,7 +29,7 @@ Psql = Callable[[str], str]
 # Everything that a task may touch, down to the times of the files.
 FILES = """
 cd; find 1001-stories* -xdev -printf '%p %m %T@ %l\\n' 2>/dev/null | sort
-find /tmp -mindepth 1 -xdev ! -name '.*' -printf '%p %m %l\\n' 2>/dev/null | sort
+find /tmp -mindepth 1 -xdev ! -name '.*' ! -name 'runc-process*' -printf '%p %m %l\\n' 2>/dev/null | sort
 find 1001-stories* -xdev -type f -exec sha256sum {} + 2>/dev/null | sort
 docker ps --all --no-trunc --format '{{.ID}} {{.Names}} {{.State}} {{.Networks}}' | sort
 docker images --all --no-trunc --format '{{.ID}} {{.Repository}}:{{.Tag}}' | sort
@@ -210,7 +210,18 @@ def test_a_held_lock_and_a_run_that_was_cut_off_are_said(
     assert "docker rmi 1001stories:20260101-000000" in words
     reverse = stopped(lambda: planning.reverse(there, "02-database-migration"))
     assert "a run was cut off" in reverse.reason
+    capsys.readouterr()
+    planning.deploy(there, resume=True)
+    assert "--tag 1001stories:20260101-000000" in capsys.readouterr().out, "its own stamp"
     there.ledger.add("settled", "deploy", "20260101-000000", run="x")
+
+    release = there.live.read().release
+    there.ledger.add("started", "deploy", release, run="y", changes=True)
+    planning.deploy(there, resume=True)
+    words = capsys.readouterr().out
+    assert "take it up after the switch" in words
+    assert "docker build" not in words
+    there.ledger.add("settled", "deploy", release, run="y")
 
 
 def lock_apart(text: str) -> list[str]:
