@@ -45,6 +45,10 @@ GOES_BY: Mapping[str, tuple[str, ...]] = {
         *("app", "source", "public", "nginx", "database", "migration", "validation"),
         *("expect", "sign_in", "limits", "deploy", "canary", "meter", "notify", "report", "log"),
     ),
+    "plan": (
+        *("app", "source", "public", "nginx", "database", "migration", "validation"),
+        *("sign_in", "limits", "deploy", "canary", "meter", "notify", "report"),
+    ),
     "status": ("app", "look", "database", "public"),
     "releases": ("app", "deploy"),
     "backup": ("database", "deploy"),
