@@ -54,7 +54,7 @@ def _runs(hook: Hook, *, may_stop: bool, condition: str = "") -> Deed:
     run = hook.run if ":" in hook.run else str(path_of(hook.run))
     stops = "only warns"
     if hook.on_failure == "stop" and may_stop:
-        stops = "keeps it from beginning" if hook.when == "before" else "takes it back"
+        stops = "keeps this from beginning" if hook.when == "before" else "takes this back"
     words = f"{condition}{run}, at most {hook.timeout:g} s; its failure {stops}"
     return deed("this machine", words)
 

@@ -17,13 +17,19 @@ if TYPE_CHECKING:
 PERFORMANCE = "Performance"
 # By the group of checks: where it looks, and at what.
 LOOKS: Mapping[str, tuple[Where, str]] = {
-    resources.CONTAINERS: ("server", "docker inspect and docker stats: health, restarts, memory"),
+    resources.CONTAINERS: (
+        "server",
+        "docker inspect and docker stats: health, restarts, memory against the baseline",
+    ),
     users.GROUP: ("database", "reads: users per role, what each stage has promised, sessions"),
     pages.GROUP: ("public address", "GET of the main page, the health page and public.pages"),
     PERFORMANCE: ("public address", "response times: p95 against the limit and the baseline"),
-    security.GROUP: ("public address", "TLS versions, certificate, headers, redirects"),
-    signin.GROUP: ("public address", "GET of the page to sign in at"),
-    assets.GROUP: ("public address", "GET of the assets that the main page names"),
+    security.GROUP: (
+        "public address",
+        "TLS versions and certificate, the headers' values, HTTP to HTTPS",
+    ),
+    signin.GROUP: ("public address", "GET of the page to sign in at; its cookies' flags"),
+    assets.GROUP: ("public address", "GET of the assets that the main page names; their caching"),
     resources.LOGS: ("server", "docker logs since the switch, of nginx and the app: error lines"),
     resources.SERVER: ("server", "reads disks, memory and load"),
 }

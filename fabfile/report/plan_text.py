@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from ..documents.plan import Deed, PlanDocument, PlannedPhase, PlannedStep, Statement
 from .console import Console
 
@@ -47,18 +49,18 @@ def _step(console: Console, number: int, step: PlannedStep, told: set[str]) -> N
         *(["this step is taken back"] if step.taken_back else []),
     ]
     if fails:
-        console.line(f"     if it fails: {'; '.join(fails)}", style="dim")
+        _line(console, "     if it fails: ", "; ".join(fails), style="dim")
     for deed in step.deeds:
         _deed(console, deed)
     if step.would_stop in told:
         console.line("     not known, for the same reason", style="red")
     elif step.would_stop:
         told.add(step.would_stop)
-        console.line(f"     would stop: {step.would_stop}", style="bold red")
+        _line(console, "     would stop: ", step.would_stop, style="bold red")
 
 
 def _deed(console: Console, deed: Deed) -> None:
-    console.line(f"     {deed.where:<{_PLACE}}{deed.what}")
+    _line(console, f"     {deed.where:<{_PLACE}}", deed.what)
     for line in deed.diff.splitlines():
         console.line(f"       {line}", style=_DIFF_STYLES.get(line[:1]))
     for statement in deed.statements:
@@ -72,4 +74,20 @@ def _statement(console: Console, statement: Statement) -> None:
         if line and not line.lstrip().startswith("--"):
             console.line(f"       │ {line}")
     if statement.locks != NOTHING:
-        console.line(f"       └ locks: {statement.locks}", style="cyan")
+        _line(console, "       └ locks: ", statement.locks, style="cyan")
+
+
+def _line(console: Console, head: str, text: str, style: str | None = None) -> None:
+    """Wrapped below its own beginning at a terminal; elsewhere whole, to be searched."""
+    width = console.rich.width if console.rich.is_terminal else len(head) + len(text)
+    indent = " " * len(head)
+    lines = textwrap.wrap(
+        text,
+        max(width, len(head) + 20),
+        initial_indent=head,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    for line in lines or [head.rstrip()]:
+        console.line(line, style=style)

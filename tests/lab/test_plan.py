@@ -4,6 +4,7 @@ nothing."""
 from __future__ import annotations
 
 import difflib
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -19,6 +20,8 @@ from fabfile.plans.migrations import BACKUP
 from fabfile.plans.outlook import RELEASE
 from fabfile.report.console import Console
 from fabfile.server.connection import Server
+from fabfile.server.nginx import Nginx
+from fabfile.server.side_key import without_key
 from fabfile.server.sql_session import Session
 from fabfile.site import Site
 from lab import server as lab_server
@@ -42,13 +45,23 @@ SELECT string_agg(id || role::text, ',' ORDER BY id) FROM "User";
 SELECT enum_range(NULL::"Role");
 """
 LOG = "SELECT count(*) || max(backup_sha256) FROM migration_log"
-NGINX = "1001-stories/nginx/nginx.conf"
+HOOKS = json.dumps(
+    [
+        {"phase": phase, "when": when, "run": "/bin/true"}
+        for phase, when in (
+            ("deploy", "before"),
+            ("run-migration", "before"),
+            ("run-migration", "after"),
+            ("*", "failed"),
+        )
+    ]
+)
 
 
 @pytest.fixture(scope="module")
 def there(lab: None) -> Iterator[Site]:
     lab_server.reset()
-    settings = lab_settings()
+    settings = lab_settings("canary.watch_seconds=1", "canary.longest_seconds=1")
     server = Server(settings)
     yield Site(settings, server, Console())
     server.close()
@@ -81,7 +94,7 @@ def test_a_plan_of_a_deploy_is_what_the_deploy_then_does(
     there: Site, fab: Fab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = everything()
-    done = fab("plan", "--json")
+    done = fab("plan", "--json", "--canary", "5,50", f"--set=hooks={HOOKS}")
     assert done.returncode == 0, done.stderr
     words = fab("deploy", "--plan")
     assert words.returncode == 0, words.stderr
@@ -93,7 +106,21 @@ def test_a_plan_of_a_deploy_is_what_the_deploy_then_does(
     for secret in ("${x} back", quote(DATABASE_PASSWORD, safe="")):
         assert secret not in words.stdout + json.dumps(plan, ensure_ascii=False)
 
+    titles = [step["title"] for phase in plan["phases"] for step in phase["steps"]]
+    assert titles.count("hook /bin/true") == 3, "before and after a phase, and before the deploy"
+    told = [deed["what"] for deed in deeds(plan, "end")]
+    assert "only where it fails: /bin/true, at most 60 s; its failure only warns" in told
+    assert any("/reports; of more than" in what for what in told)
+
     sent: list[str] = []
+    configurations = [there.nginx.read()]
+    placed = Nginx.put_in_place
+
+    def places(self: Nginx, text: str, keep_as: str = "") -> None:
+        configurations.append(text)
+        placed(self, text, keep_as)
+
+    monkeypatch.setattr(Nginx, "put_in_place", places)
     real = Session._send
 
     def recorded(self: Session, sql: str) -> str:
@@ -101,17 +128,21 @@ def test_a_plan_of_a_deploy_is_what_the_deploy_then_does(
         return real(self, sql)
 
     monkeypatch.setattr(Session, "_send", recorded)
-    old = there.nginx.read()
-    phases.deploy(there)
+    phases.deploy(there, shares=(5, 50))
     release = there.release
 
     def said(lines: list[str]) -> list[str]:
         return [line.replace(RELEASE, release) for line in lines]
 
     path = there.nginx.config_file().host_path
-    new = there.nginx.read()
-    real_diff = difflib.unified_diff(old.splitlines(), new.splitlines(), path, path, lineterm="")
-    assert said(diff_of(plan, "nginx.conf")) == list(real_diff)
+    shown = [without_key(there.server, there.settings.folders.state, c) for c in configurations]
+    written = [
+        list(difflib.unified_diff(old.splitlines(), new.splitlines(), path, path, lineterm=""))
+        for old, new in itertools.pairwise(shown)
+    ]
+    planned_diffs = [d["diff"] for d in deeds(plan) if f"+++ {path}" in d["diff"]]
+    assert len(written) == 3
+    assert [said(diff.splitlines()) for diff in planned_diffs] == written
 
     override = f"releases/{RELEASE}/docker-compose.green.yml"
     kept = there.server.read(f"{there.settings.folders.state}/{override.replace(RELEASE, release)}")
@@ -119,8 +150,8 @@ def test_a_plan_of_a_deploy_is_what_the_deploy_then_does(
     added = [
         f"+{line}" for line in without_secrets(kept).splitlines() if "deploy.reads" not in line
     ]
-    shown = [line for line in said(diff_of(plan, override))[3:] if "deploy.reads" not in line]
-    assert shown == added
+    green = [line for line in said(diff_of(plan, override))[3:] if "deploy.reads" not in line]
+    assert green == added
 
     sha = lab_server.psql("SELECT max(backup_sha256) FROM migration_log").strip()
     all_sent = bare("\n".join(sent))
@@ -167,10 +198,17 @@ def test_no_plan_changes_anything_and_each_says_what_would_stop_it(
     planning.verify(there, "latest")
     planning.prune(there)
     planning.lock_release(there, "a reason")
+    planning.blue_green_deploy(there, shares=(10,))
+    planning.monitor_uninstall(there)
+    planning.psql(there, 'UPDATE "User" SET id = id')
     words = capsys.readouterr().out
     assert "reverse-data.sql" in words
     assert "ALTER DATABASE" in words
     assert "CREATE DATABASE" in words
+
+    assert 'ROW EXCLUSIVE on "User"' in words
+    assert "has no systemd" in stopped(lambda: planning.monitor_install(there)).reason
+    assert "+# " in capsys.readouterr().out, "the script that it would put there all the same"
 
     live = there.live.read()
     assert "has no former" not in words
