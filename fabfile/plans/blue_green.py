@@ -174,7 +174,8 @@ class BlueGreenPlan:
         live = seen.live
         former = seen.site.live.former_of(live)
         found = f"{live.colour} {live.release} is live, and was {former.release} before"
-        return [deed("public address", f"which release answers: {found}")]
+        path = seen.settings.app.health_path
+        return [deed("public address", f"GET {path}: which release answers ({found})")]
 
     def take_up(self, seen: Outlook) -> Sequence[Deed]:
         return colours.asks(seen, ColourRun(seen.site, seen.live.colour, seen.live.release))

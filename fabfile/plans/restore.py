@@ -46,11 +46,13 @@ class RestorePlan:
     def show_losses(self, seen: Outlook) -> Sequence[Deed]:
         found = Restore(seen.site, self.backup(seen)).losses()
         deeds = [deed("database", _told(loss)) for loss in found]
-        stays = "inserted rows are carried over" if self.phase.keep_new_rows else "all of it stays"
+        rest = (
+            "inserted rows are carried over, the rest" if self.phase.keep_new_rows else "all of it"
+        )
         ask = [] if self.phase.yes else [deed("this machine", "asks for yes, unless --yes")]
         if not deeds:
             return [deed("database", "nothing would be lost: no row has changed since"), *ask]
-        words = f"counts what would be lost; {stays} in the database that is kept"
+        words = f"counts what would be lost; {rest} stays in the database that is kept"
         return [deed("database", words), *deeds, *ask]
 
     def dump(self, seen: Outlook) -> Sequence[Deed]:
@@ -87,10 +89,12 @@ class RestorePlan:
         return [_swaps(live, split(sql))]
 
     def carry_over(self, seen: Outlook) -> Sequence[Deed]:
-        return [deed("database", "inserts the rows that came since, table by table, and says each")]
+        return [
+            deed("database", "inserts the rows that came since, table by table, and names each")
+        ]
 
     def log(self, seen: Outlook) -> Sequence[Deed]:
-        return [deed("database", "migration_log: what the kept one has more, and ROLLED_BACK")]
+        return [deed("database", "into migration_log: what the kept one has more, and ROLLED_BACK")]
 
     def _candidate(self, seen: Outlook) -> str:
         return database_names.named(seen.site.database.name, "candidate", seen.site.release)

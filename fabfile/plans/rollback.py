@@ -44,8 +44,11 @@ class RollbackPlan:
 
     def look(self, seen: Outlook) -> Sequence[Deed]:
         live, former = seen.live, self.former(seen)
-        words = f"which release answers: now {live.colour} {live.release}"
-        goes = f"goes back to {former.colour} {former.release} ({self._container(seen).status})"
+        path, container = seen.settings.app.health_path, self._container(seen)
+        words = f"GET {path}: which release answers (now {live.colour} {live.release})"
+        goes = (
+            f"goes back to {former.colour} {former.release}; {container.name}: {container.status}"
+        )
         left = [
             deed("this machine", f"left aside, as it is not needed here: {fault.reason}")
             for fault in seen.site.migrations_here.wrong.values()
@@ -59,7 +62,9 @@ class RollbackPlan:
 
     def look_back(self, seen: Outlook) -> Sequence[Deed]:
         live = seen.live
-        words = f"which release answers: {live.colour} {live.release}, gone back to already"
+        path = seen.settings.app.health_path
+        found = f"{live.colour} {live.release}, gone back to already"
+        words = f"GET {path}: which release answers ({found})"
         return [deed("public address", words), *switch.settles(seen)]
 
     def start(self, seen: Outlook) -> Sequence[Deed]:

@@ -61,10 +61,15 @@ def _step(console: Console, number: int, step: PlannedStep, told: set[str]) -> N
 
 def _deed(console: Console, deed: Deed) -> None:
     _line(console, f"     {deed.where:<{_PLACE}}", deed.what)
-    for line in deed.diff.splitlines():
-        console.line(f"       {line}", style=_DIFF_STYLES.get(line[:1]))
+    show_diff(console, deed.diff)
     for statement in deed.statements:
         _statement(console, statement)
+
+
+def show_diff(console: Console, diff: str) -> None:
+    """A file's, below the line that names it."""
+    for line in diff.splitlines():
+        console.line(f"       {line}", style=_DIFF_STYLES.get(line[:1]))
 
 
 def _statement(console: Console, statement: Statement) -> None:

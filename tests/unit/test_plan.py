@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
+from docs import generate
 from fabfile.commands import compose
 from fabfile.commands.compose_secrets import HIDDEN, without_secrets
 from fabfile.documents.plan import Deed, PlanDocument
 from fabfile.errors import DeployError
-from fabfile.phases.phase import Step
+from fabfile.phases.phase import Phase, Step
 from fabfile.plans.deeds import deed, only, writes
 from fabfile.plans.outlook import Outlook, PlannedSite
 from fabfile.plans.planning import Part, Planning
@@ -248,7 +250,71 @@ def _planning(monkeypatch: pytest.MonkeyPatch, entries: list[Entry]) -> Planning
     return Planning(a_site(), "deploy")
 
 
+def test_hooks_and_webhooks_are_said_without_what_is_secret(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = load(
+        {
+            "ssh": {"host": "nobody@127.0.0.1:9"},
+            "hooks": [
+                {"phase": "restore", "when": "before", "run": "/bin/true", "on_failure": "stop"},
+                {"phase": "*", "when": "failed", "run": "warn:person"},
+            ],
+            "notify": {
+                "webhooks": [
+                    {"url": "https://h.example/t0ps3cret", "kind": "slack", "events": ["failed"]},
+                    {"url": "env:HOOK", "events": ["started", "done"]},
+                ]
+            },
+        }
+    )
+    monkeypatch.setenv("HOOK", "https://other.example/t0ps3cret")
+    monkeypatch.setattr(Outlook, "entries", [])
+    site = Site(settings, Server(settings), Console())
+    plan = Planning(site, "restore")
+    monkeypatch.setattr(plan.site, "lock", SimpleNamespace(look=lambda: None, path="/lock"))
+    plan.begin(measures=False)
+    plan.phase(Restores(plan.site))
+    plan.end()
+    begin, phase, end = plan.document().phases
+    assert [step.title for step in phase.steps] == ["hook /bin/true", "swap"]
+    [hook] = phase.steps[0].deeds
+    assert hook.where == "this machine"
+    assert hook.what == "/bin/true, at most 60 s; its failure keeps this from beginning"
+    assert "POST to other.example (env:HOOK)" in begin.steps[-1].deeds[0].what
+    assert [deed.what for deed in end.steps[-1].deeds] == [
+        "POST to h.example (slack), where it is failed; at most 5 s, and its failure only warns",
+        "POST to other.example (env:HOOK) (json), where it is done; at most 5 s, and its failure "
+        "only warns",
+        "only where it fails: warn:person, at most 60 s; its failure only warns",
+    ]
+    assert "t0ps3cret" not in plan.document().model_dump_json()
+
+
+class Restores(Phase):
+    """One that contacts nothing."""
+
+    name = "restore"
+    script = ""
+    criteria = triggers = ()
+
+    def steps(self) -> Sequence[Step]:
+        return (Step("swap", lambda: None, plan=only("database", "swaps")),)
+
+
 # -- at the command line -------------------------------------------------------------------------
+
+
+def test_every_task_that_changes_something_has_a_plan_and_its_document() -> None:
+    """But for those that do what is typed by a person: nobody knows what that changes."""
+    typed = {"shell", "exec", "init"}
+    changing = {n for n, t in generate.tasks().items() if not getattr(t, "reads", False)} - typed
+    planned = {
+        name
+        for name, task in generate.tasks().items()
+        if {"plan", "json"} <= {argument.name for argument in generate.arguments(task)}
+    }
+    assert planned == changing | {"monitor", "backups"}, "with --install and the like, --prune"
 
 
 def test_a_plan_of_half_a_chain_is_refused_before_anything_is_contacted() -> None:
@@ -263,6 +329,11 @@ def test_a_plan_of_half_a_chain_is_refused_before_anything_is_contacted() -> Non
         (("backups", "--plan"), "--plan is for --prune"),
         (("migration", "--new", "x", "--plan"), "--plan is for --reverse"),
         (("lock.release", "--plan"), "a reason is needed"),
+        (("monitor", "--plan"), "--plan is for --install and --uninstall"),
+        (("psql", "--plan"), "--plan is for --command"),
+        (("deploy", "--json"), "deploy: --json is for --plan"),
+        (("backups", "--json"), "--json is for --prune --plan"),
+        (("plan", "--canary", "50,5"), "--canary is '50,5'"),
         (("migration", "--reverse", "09-none", "--plan"), "allowed: 02-database-migration"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...errors import DeployError
+from ...report import plan_text
 from ...server.root import Root
 from ...site import Site
 from . import planned
@@ -45,6 +46,8 @@ def setup(site: Site, *, plan: bool = False, source: str = "", as_document: bool
 def _say(site: Site, step: SetupStep, already: str) -> None:
     mark, words = ("✓", f"already so: {already}") if already else ("→", f"would {step.would()}")
     site.console.line(f"  {mark} {step.title:<{WIDTH}} {words}")
+    if not already:
+        plan_text.show_diff(site.console, step.diff())
 
 
 def _say_count(site: Site, root: Root, todo: int, steps: int) -> None:

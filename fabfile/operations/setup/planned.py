@@ -48,7 +48,9 @@ def _step(step: SetupStep, already: str) -> PlannedStep:
         trigger="",
         taken_back=False,
         last_seconds=None,
-        deeds=() if stop else (deed("server", f"{root}{words}"),),
+        deeds=()
+        if stop
+        else (deed("server", f"{root}{words}", diff="" if already else step.diff()),),
         would_stop=stop,
         next_command="",
     )
