@@ -52,13 +52,14 @@ class Planning:
 
     :param site: the site as the task would have it.
     :param task: the task's name.
-    :param release: the run's stamp, where it is known already.
+    :param logged: the run has a full log.
     """
 
-    def __init__(self, site: Site, task: str, release: str = RELEASE) -> None:
-        self.site = PlannedSite(site, release)
+    def __init__(self, site: Site, task: str, *, logged: bool = True) -> None:
+        self.site = PlannedSite(site)
         self.seen = Outlook(self.site)
         self.task = task
+        self.logged = logged
         self.phases: list[PlannedPhase] = []
         self._phases: list[str] = []  # names of the numbered scripts planned so far
         self._measures = False
@@ -198,13 +199,17 @@ class Planning:
 
     def _remarks(self) -> list[str]:
         words = ["nothing was changed to make this plan: no lock, no entry, no file"]
-        if self.site.release == RELEASE:
+        if self.site.release == RELEASE and self._names_release():
             words.append(f"{RELEASE} stands for the stamp of the run, YYYYMMDD-HHMMSS")
-        folder = self.site.settings.log.folder
-        words.append(f"the run's full log comes into {folder} (0600), secrets masked")
+        if self.logged:
+            folder = self.site.settings.log.folder
+            words.append(f"the run's full log comes into {folder} (0600), secrets masked")
         if last := self._last_whole():
             words.append(last)
         return words
+
+    def _names_release(self) -> bool:
+        return any(RELEASE in phase.model_dump_json() for phase in self.phases)
 
     def _last_whole(self) -> str:
         """How long the task took when it last came to a good end."""
