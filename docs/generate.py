@@ -23,6 +23,7 @@ from pydantic.fields import FieldInfo
 import fabfile
 import fabfile.documents
 from fabfile.documents import Document
+from fabfile.documents.plan import Plan
 from fabfile.settings import Settings
 from fabfile.tasks_base import ALL_OR_NOTHING, OPTIONS
 
@@ -44,6 +45,10 @@ GOES_BY: Mapping[str, tuple[str, ...]] = {
     "deploy": (
         *("app", "source", "public", "nginx", "database", "migration", "validation"),
         *("expect", "sign_in", "limits", "deploy", "canary", "meter", "notify", "report", "log"),
+    ),
+    "plan": (
+        *("app", "source", "public", "nginx", "database", "migration", "validation"),
+        *("sign_in", "limits", "deploy", "canary", "meter", "notify", "report"),
     ),
     "status": ("app", "look", "database", "public"),
     "releases": ("app", "deploy"),
@@ -117,11 +122,13 @@ def documents() -> dict[str, type[Document]]:
 
 def printed_by(name: str) -> dict[str, str]:
     """A task's documents: the file's name of each by the command that prints it."""
-    return {
+    own = {
         one.command: file
         for file, one in documents().items()
         if one.command.partition(" ")[0] == name
     }
+    planned = any("plan" in one.names for one in arguments(tasks()[name]))
+    return own | ({f"{name} --plan": Plan.command} if planned else {})
 
 
 def _file_name(command: str) -> str:

@@ -6,6 +6,8 @@ is all of them.
 
 from __future__ import annotations
 
+from functools import partial
+
 import fabric.main
 import invoke.main
 from invoke.collection import Collection
@@ -29,6 +31,7 @@ from .operations import monitor as monitor_operation
 from .operations import monitor_timer
 from .operations import nginx as nginx_operation
 from .operations import notify as notify_operation
+from .operations import plan as planning
 from .operations import releases as releases_operation
 from .operations import report as report_operation
 from .operations import setup as setup_operation
@@ -44,38 +47,58 @@ _RESUME = {"resume": "Go on with the release whose run was cut off."}
 _JSON = "One JSON document, and nothing else on standard output."
 _WHICH = "blue, green, live, idle, or a service: nginx, db, …"
 _CANARY = {"canary": "Visitors in steps of so many percent, each watched: 5,25,50; then all."}
+_PLAN = {
+    "plan": "Only say what would be done, step by step; changes nothing, takes no lock.",
+    "json": "With --plan: one JSON document, and nothing else on standard output.",
+}
 _DATA = {"data": "When the rows move: auto, now (the guide's order) or after-switch."}
 
 
 @site_task(
-    name="assess-infrastructure", aliases=["assess"], auto_shortflags=False, help={"json": _JSON}
+    name="assess-infrastructure",
+    aliases=["assess"],
+    tells=True,
+    auto_shortflags=False,
+    help=_PLAN | {"json": _JSON},
 )
-def assess_infrastructure(site: Site, json: bool = False) -> None:
+def assess_infrastructure(site: Site, plan: bool = False, json: bool = False) -> None:
     """Check the site and take a verified backup (01).
 
     Changes nothing but the backup folder. Next: run-migration.
     """
-    phases.assess(site, as_document=json)
+    act = planning.assess if plan else phases.assess
+    act(site, as_document=json)
 
 
-@site_task(name="run-migration", aliases=["migrate"], migrates=True, help=_DATA)
-def run_migration(site: Site, data: str = "") -> None:
+@site_task(name="run-migration", aliases=["migrate"], migrates=True, help=_DATA | _PLAN)
+def run_migration(site: Site, data: str = "", plan: bool = False, json: bool = False) -> None:
     """Migrate the database without showing a release a value it cannot read (02).
 
     Adds what both releases live with; the rows move now if every running release can read them,
     else right after the switch. Next: blue-green-deploy.
     """
-    phases.migrate(site, _data(data))
+    act = partial(planning.migrate, as_document=json) if plan else phases.migrate
+    act(site, _data(data))
 
 
-@site_task(name="blue-green-deploy", aliases=["blue-green"], migrates=True, help=_RESUME | _CANARY)
-def blue_green_deploy(site: Site, resume: bool = False, canary: str = "") -> None:
+@site_task(
+    name="blue-green-deploy",
+    aliases=["blue-green"],
+    migrates=True,
+    help=_RESUME | _CANARY | _PLAN,
+)
+def blue_green_deploy(
+    site: Site, resume: bool = False, canary: str = "", plan: bool = False, json: bool = False
+) -> None:
     """Start the new release as the idle colour and switch visitors to it (03).
 
     Anything that fails before the switch leaves the site untouched; after it, visitors go back
     first. Next: validate-deployment.
     """
-    phases.blue_green_deploy(site, resume=resume, shares=parse_shares(canary))
+    act = (
+        partial(planning.blue_green_deploy, as_document=json) if plan else phases.blue_green_deploy
+    )
+    act(site, resume=resume, shares=parse_shares(canary))
 
 
 @site_task(
@@ -87,6 +110,7 @@ def blue_green_deploy(site: Site, resume: bool = False, canary: str = "") -> Non
         "yes": "Full: do not ask; needed without a terminal.",
         "keep-new-rows": "Full: carry over the rows inserted since the backup.",
     }
+    | _PLAN
 )
 def rollback(
     site: Site,
@@ -96,6 +120,8 @@ def rollback(
     to: str = "",
     yes: bool = False,
     keep_new_rows: bool = False,
+    plan: bool = False,
+    json: bool = False,
 ) -> None:
     """Take visitors back to the former release (04).
 
@@ -114,29 +140,62 @@ def rollback(
     if keep_new_rows and not full:
         raise BadSettings("--keep-new-rows is for --full: otherwise no row is lost")
     if full:
-        phases.full_rollback(site, to, yes=yes, keep_new_rows=keep_new_rows)
+        go_back = (
+            partial(planning.full_rollback, as_document=json) if plan else phases.full_rollback
+        )
+        go_back(site, to, yes=yes, keep_new_rows=keep_new_rows)
     else:
-        phases.rollback(site, to)
+        act = partial(planning.rollback, as_document=json) if plan else phases.rollback
+        act(site, to)
 
 
 @site_task(
-    name="validate-deployment", aliases=["validate"], auto_shortflags=False, help={"json": _JSON}
+    name="validate-deployment",
+    aliases=["validate"],
+    tells=True,
+    auto_shortflags=False,
+    help=_PLAN | {"json": _JSON},
 )
-def validate_deployment(site: Site, json: bool = False) -> None:
+def validate_deployment(site: Site, plan: bool = False, json: bool = False) -> None:
     """Check everything the guide lists; a critical failure rolls back (05).
 
     Saves a report on the server, /tmp/deployment-validation-<release>.txt.
     """
-    phases.validate(site, as_document=json)
+    act = planning.validate if plan else phases.validate
+    act(site, as_document=json)
 
 
-@site_task(migrates=True, help=_DATA | _RESUME | _CANARY)
-def deploy(site: Site, data: str = "", resume: bool = False, canary: str = "") -> None:
+@site_task(migrates=True, help=_DATA | _RESUME | _CANARY | _PLAN)
+def deploy(
+    site: Site,
+    data: str = "",
+    resume: bool = False,
+    canary: str = "",
+    plan: bool = False,
+    json: bool = False,
+) -> None:
     """Take the site to a new release: assess, migrate, switch, validate.
 
     Measures the public site all the while. Next: status; rollback takes it back.
     """
-    phases.deploy(site, _data(data), resume=resume, shares=parse_shares(canary))
+    act = partial(planning.deploy, as_document=json) if plan else phases.deploy
+    act(site, _data(data), resume=resume, shares=parse_shares(canary))
+
+
+@site_task(
+    name="plan",
+    reads=True,
+    migrates=True,
+    help=_DATA | _RESUME | _CANARY | {"json": _JSON},
+)
+def plan_(
+    site: Site, data: str = "", resume: bool = False, canary: str = "", json: bool = False
+) -> None:
+    """Say what a deploy would do, step by step, with the diffs and the SQL; the same as --plan.
+
+    Changes nothing and takes no lock. Exit code 1 where the deploy would stop. Next: deploy.
+    """
+    planning.deploy(site, _data(data), resume=resume, shares=parse_shares(canary), as_document=json)
 
 
 @site_task(
@@ -259,14 +318,19 @@ def timing(site: Site, path: str = "/", samples: str = "", json: bool = False) -
     auto_shortflags=False,
     letters={"command": "c"},
     at_terminal=lambda given: not given.get("command"),
-    help={"command": "Only this SQL, without a dialogue; it may change what it says."},
+    help={"command": "Only this SQL, without a dialogue; it may change what it says."} | _PLAN,
 )
-def psql(site: Site, command: str = "") -> None:
+def psql(site: Site, command: str = "", plan: bool = False, json: bool = False) -> None:
     """Open psql in the database's container, signed in; or run one SQL command.
 
     The exit code is psql's. A command's statements are ended after database.statement_timeout.
     """
-    inside_operation.psql(site, command)
+    if plan and not command:
+        raise BadSettings("--plan is for --command: nobody knows what will be typed")
+    if plan:
+        planning.psql(site, command, as_document=json)
+    else:
+        inside_operation.psql(site, command)
 
 
 @site_task(
@@ -310,29 +374,36 @@ def releases(site: Site, json: bool = False) -> None:
 
 @site_task(
     auto_shortflags=False,  # -v is --verbose, and -e is Invoke's own
-    help={"verify": "Restore this backup into a scratch database and compare it."},
+    help={"verify": "Restore this backup into a scratch database and compare it."} | _PLAN,
 )
-def backup(site: Site, verify: str = "") -> None:
+def backup(site: Site, verify: str = "", plan: bool = False, json: bool = False) -> None:
     """Back up the database and the site's files now; or prove one backup by restoring it.
 
     Changes nothing but the backup folder. Next: backups lists them.
     """
     if verify:
-        backup_operation.verify(site, verify)
+        act = partial(planning.verify, as_document=json) if plan else backup_operation.verify
+        act(site, verify)
     else:
-        backup_operation.backup(site)
+        back_up = partial(planning.backup, as_document=json) if plan else backup_operation.backup
+        back_up(site)
 
 
 @site_task(
     reads=True,
-    help={"prune": "First remove what the settings no longer keep.", "json": _JSON},
+    help=_PLAN | {"prune": "First remove what the settings no longer keep.", "json": _JSON},
 )
-def backups(site: Site, prune: bool = False, json: bool = False) -> None:
+def backups(site: Site, prune: bool = False, plan: bool = False, json: bool = False) -> None:
     """List the backups and the databases that restores have kept.
 
     Next: restore NAME.
     """
-    backup_operation.backups(site, prune=prune, as_document=json)
+    if plan and not prune:
+        raise BadSettings("--plan is for --prune: without it nothing is changed")
+    if plan:
+        planning.prune(site, as_document=json)
+    else:
+        backup_operation.backups(site, prune=prune, as_document=json)
 
 
 @site_task(
@@ -342,7 +413,8 @@ def backups(site: Site, prune: bool = False, json: bool = False) -> None:
         "undo": "Make the database live again that a restore kept, the last one or NAME.",
         "yes": "Do not ask; needed without a terminal.",
         "keep-new-rows": "Carry over the rows inserted since the backup.",
-    },
+    }
+    | _PLAN,
 )
 def restore(
     site: Site,
@@ -350,15 +422,19 @@ def restore(
     undo: bool = False,
     yes: bool = False,
     keep_new_rows: bool = False,
+    plan: bool = False,
+    json: bool = False,
 ) -> None:
     """Make a backup the live database; the one that was live is kept, read-only.
 
     It says first what would be lost, table by table. Next: restore --undo swaps back.
     """
     if undo:
-        phases.undo_restore(site, name)
+        undoes = partial(planning.undo_restore, as_document=json) if plan else phases.undo_restore
+        undoes(site, name)
         return
-    phases.restore(site, name, yes=yes, keep_new_rows=keep_new_rows)
+    act = partial(planning.restore, as_document=json) if plan else phases.restore
+    act(site, name, yes=yes, keep_new_rows=keep_new_rows)
 
 
 @site_task(
@@ -422,9 +498,17 @@ def migrations(site: Site, json: bool = False) -> None:
         "new": "Write sql/migrations/NN-NEW with commented skeletons; contacts nothing.",
         "reverse": "Take back all of this migration, its expansion too, after a backup.",
         "yes": "Reverse: do not ask; needed without a terminal.",
-    },
+    }
+    | _PLAN,
 )
-def migration(site: Site, new: str = "", reverse: str = "", yes: bool = False) -> None:
+def migration(
+    site: Site,
+    new: str = "",
+    reverse: str = "",
+    yes: bool = False,
+    plan: bool = False,
+    json: bool = False,
+) -> None:
     """Begin a migration, or take one back by request.
 
     A rollback by itself takes back what the older release cannot live with; an expansion stays.
@@ -432,8 +516,12 @@ def migration(site: Site, new: str = "", reverse: str = "", yes: bool = False) -
     """
     if bool(new) == bool(reverse):
         raise BadSettings("migration: allowed: either --new NAME or --reverse NN-NAME")
+    if new and plan:
+        raise BadSettings("--plan is for --reverse: --new writes on this machine only")
     if new:
         migration_operation.new(site, new)
+    elif plan:
+        planning.reverse(site, reverse, as_document=json)
     else:
         migration_operation.reverse(site, reverse, yes=yes)
 
@@ -449,14 +537,18 @@ def lock_status(site: Site, json: bool = False) -> None:
     help={
         "reason": "Why; it is written in the ledger.",
         "force": "Even from a run that is at work: it stops where it is.",
-    },
+    }
+    | _PLAN,
 )
-def lock_release(site: Site, reason: str = "", force: bool = False) -> None:
+def lock_release(
+    site: Site, reason: str = "", force: bool = False, plan: bool = False, json: bool = False
+) -> None:
     """Take the site's lock away from a run that is dead.
 
     Next: status; the next command says what that run left.
     """
-    lock_operation.release(site, reason, force)
+    act = partial(planning.lock_release, as_document=json) if plan else lock_operation.release
+    act(site, reason, force)
 
 
 @site_task(reads=True, help={"json": _JSON})
@@ -472,18 +564,18 @@ def doctor(site: Site, json: bool = False) -> None:
 @site_task(
     auto_shortflags=False,  # -f and -p are fab's own
     help={
-        "plan": "Only say what would be done; connects only to read.",
         "from": "Folder of this machine with the compose file and what belongs beside it.",
-    },
+    }
+    | _PLAN,
 )
-def setup(site: Site, plan: bool = False, from_: str = "") -> None:
+def setup(site: Site, from_: str = "", plan: bool = False, json: bool = False) -> None:
     """Take a bare Debian or Ubuntu server to one whose site runs; safe to run again.
 
     Docker and Compose, the user's group, folders, log rotation, the site's files and its first
     start: what is so already is left alone. Needs root, by sudo -n or sign-in. Next: doctor,
     then deploy.
     """
-    setup_operation.setup(site, plan=plan, source=from_)
+    setup_operation.setup(site, plan=plan, source=from_, as_document=json)
 
 
 @site_task(
@@ -541,10 +633,11 @@ def report(
         "for": "How long: 2h (the default), 1d, 7d, or any other time.",
         "every": "Time between two rounds: 60, 5min; by default the guide's pace.",
         "changes": "A line only where something changes; by default one for each round.",
-        "json": "One JSON document at the end (with --status: at once), and nothing else.",
+        "json": "One JSON document at the end (with --status, --plan: at once), and nothing else.",
         "install": "Let the server watch itself: a script there, and a systemd timer.",
         "uninstall": "Take the script and the timer away; the ledger keeps what was found.",
         "status": "What the timer's last round has seen, and what is open.",
+        "plan": "With --install or --uninstall: only say what would be done, with each file.",
     },
 )
 def monitor(
@@ -556,6 +649,7 @@ def monitor(
     install: bool = False,
     uninstall: bool = False,
     status: bool = False,
+    plan: bool = False,
 ) -> None:
     """Watch the site after a deploy, and write what is found into the ledger.
 
@@ -565,11 +659,16 @@ def monitor(
     """
     if install + uninstall + status > 1:
         raise BadSettings("monitor: allowed: one of --install, --uninstall and --status")
-    if json and (install or uninstall):
-        raise BadSettings("monitor: --json is for a watch, or with --status")
+    if plan and not (install or uninstall):
+        raise BadSettings("--plan is for --install and --uninstall: a watch changes nothing")
+    if json and (install or uninstall) and not plan:
+        raise BadSettings("monitor: --json is for a watch, or with --status or --plan")
     length = duration("--for", for_)
     between = duration("--every", every) if every else 0
-    if install:
+    if plan:
+        act = planning.monitor_install if install else planning.monitor_uninstall
+        act(site, as_document=json)
+    elif install:
         monitor_timer.install(site)
     elif uninstall:
         monitor_timer.uninstall(site)
@@ -594,6 +693,7 @@ ns = Collection(
     rollback,
     validate_deployment,
     deploy,
+    plan_,
     status,
     logs,
     health,

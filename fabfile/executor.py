@@ -120,6 +120,8 @@ class Executor(fabric.Executor):  # type: ignore[misc]
             environment=os.environ,
             origins=self._origins,
         )
+        _refuse_half_a_plan(ours)
+        _refuse_no_document(ours)
         sets = [call.kwargs.get("set") or [] for call in ours]
         site = read(assignments=[text for texts in sets for text in texts])
         words = [part.server] if part else self._words(ours)
@@ -129,7 +131,8 @@ class Executor(fabric.Executor):  # type: ignore[misc]
         }
         for settings in itertools.chain(*servers.values()):
             applies = any(map(_applies_migrations, ours))
-            changes = not all(_reads(call) for call in ours)
+            # `plan` reads, and says what a task that changes something would be refused for.
+            changes = applies or not all(getattr(call.task, "reads", False) for call in ours)
             preflight.check(settings, migrations=applies, telling=changes)
         if part and part.revision:
             return {name: [_at(part.revision, s) for s in each] for name, each in servers.items()}
@@ -191,6 +194,8 @@ class Executor(fabric.Executor):  # type: ignore[misc]
                 raise BadSettings(f"{call.called_as} is no task for several servers")
             if all_or_nothing and call.task.name in _NOT_TAKEN_BACK:
                 raise BadSettings(f"--all-or-nothing: what {call.called_as} does is not taken back")
+            if all_or_nothing and call.kwargs.get("plan"):
+                raise BadSettings("--all-or-nothing takes back; a plan has nothing to take back")
             if all_or_nothing and call.kwargs.get("resume"):
                 raise BadSettings("--all-or-nothing is for a whole run; allowed: without --resume")
 
@@ -229,7 +234,26 @@ class Executor(fabric.Executor):  # type: ignore[misc]
 
 
 def _reads(call: Call) -> bool:
-    return getattr(call.task, "reads", False)
+    """Whether it changes nothing: the task never does, or only says what it would."""
+    return getattr(call.task, "reads", False) or bool(call.kwargs.get("plan"))
+
+
+def _refuse_half_a_plan(calls: Sequence[Call]) -> None:
+    """Of a chain, --plan stands for one task: who forgets it behind another must not deploy."""
+    changing = [c for c in calls if "plan" in c.kwargs and not getattr(c.task, "reads", False)]
+    without = [call.called_as for call in changing if not call.kwargs["plan"]]
+    if without and len(without) < len(changing):
+        missing = ", ".join(map(str, without))
+        raise BadSettings(f"--plan is missing behind {missing}; allowed: behind each task, or none")
+
+
+def _refuse_no_document(calls: Sequence[Call]) -> None:
+    """What a task does is told in lines; only what it finds, and its plan, are documents."""
+    for call in calls:
+        given, task = call.kwargs, call.task
+        tells = getattr(task, "reads", False) or getattr(task, "tells", False)
+        if "plan" in given and given.get("json") and not (given["plan"] or tells):
+            raise BadSettings(f"{call.called_as}: --json is for --plan")
 
 
 def _one(calls: Sequence[Call], option: str) -> str:

@@ -23,6 +23,7 @@ from .server.live import LiveReader
 from .server.lock import Lock
 from .server.migration_folder import Folders, MigrationFolder, look_through
 from .server.nginx import Nginx
+from .server.side_key import side_key
 from .settings import Settings
 from .telling.facts import End
 from .telling.hooks import Hooks
@@ -86,6 +87,11 @@ class Site:
     @cached_property
     def ledger(self) -> Ledger:
         return Ledger(self.server, self.settings.folders.state)
+
+    @cached_property
+    def side_key(self) -> str:
+        """With which a request chooses its release; made once, so the lock must be held."""
+        return side_key(self.server, self.settings.folders.state)
 
     @cached_property
     def lock(self) -> Lock:

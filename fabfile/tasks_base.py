@@ -84,6 +84,7 @@ class SiteTask(Task):  # type: ignore[type-arg]
         then it is for one server.
     :param endless: the option with which it goes on until Ctrl-C.
     :param migrates: it applies migrations, so each must be what it is meant to be.
+    :param tells: `--json` is what it found, where it is not given for a plan.
     """
 
     def __init__(
@@ -97,10 +98,12 @@ class SiteTask(Task):  # type: ignore[type-arg]
         at_terminal: Callable[[Mapping[str, Any]], bool] = lambda given: False,
         endless: str = "",
         migrates: bool = False,
+        tells: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(body, **kwargs)
         self.migrates = migrates
+        self.tells = tells
         self.unless = unless or {}
         self.reads = reads
         self.may_name = may_name

@@ -58,14 +58,23 @@ class Timer:
         """Whether the script is there."""
         return self.server.run(["test", "-f", self.script], check=False).ok
 
+    @property
+    def certificates(self) -> str:
+        """Where those that it trusts lie on the server; empty: the server's own."""
+        return f"{self.folder}/ca.pem" if self.settings.public.ca_file else ""
+
+    @property
+    def text(self) -> str:
+        """The script."""
+        return script.script(self.settings, self.site.containers.project, self.certificates)
+
     def put_script(self) -> None:
         """Write the script and what it needs; what it remembers of an earlier time stays."""
-        certificates = self.settings.public.ca_file
-        there = f"{self.folder}/ca.pem" if certificates else ""
-        text = script.script(self.settings, self.site.containers.project, there)
+        text, there = self.text, self.certificates
         self.server.make_folders(self.settings.folders.state, self.folder, mode="0700")
-        if certificates:
-            self.server.write(there, Path(certificates).expanduser().read_bytes(), 0o600)
+        if there:
+            ours = Path(self.settings.public.ca_file).expanduser()
+            self.server.write(there, ours.read_bytes(), 0o600)
         self.server.shell(_BEGIN, f"{self.folder}/begun")
         self.server.write(self.script, text, 0o700)
 

@@ -94,9 +94,9 @@ def _prune(site: Site) -> list[str]:
     """:returns: the names of what was removed."""
     with site.locked("backups", changes=False):
         site.lock.enter("backups", "prune")
-        gone = site.backups.prune(protect=_targeted(site, site.backups.look()))
+        gone = site.backups.prune(protect=targeted(site, site.backups.look()))
         for one in gone:
-            site.console.line(f"removed {one.name}: {_why(site, one)}")
+            site.console.line(f"removed {one.name}: {why_gone(site, one)}")
         swept = [*site.backups.sweep_unfinished(), *sweep_candidates(site.database)]
         for name in swept:
             site.console.line(f"removed {name}: left by a run that was cut off")
@@ -108,7 +108,7 @@ def _prune(site: Site) -> list[str]:
     return names
 
 
-def _targeted(site: Site, shelf: Shelf) -> set[str]:
+def targeted(site: Site, shelf: Shelf) -> set[str]:
     """The releases that must keep their backups; those in use stay without being named.
 
     :raises DeployError: what is live cannot be read, so nobody knows.
@@ -118,7 +118,8 @@ def _targeted(site: Site, shelf: Shelf) -> set[str]:
     return {*releases, *([target.release] if target else [])}
 
 
-def _why(site: Site, one: Backup) -> str:
+def why_gone(site: Site, one: Backup) -> str:
+    """Why a backup is no longer kept."""
     deploy, old = site.settings.deploy, _age(site, one)
     if old > deploy.keep_backup_days * DAY:
         return f"{age(old)} old, more than deploy.keep_backup_days ({deploy.keep_backup_days})"

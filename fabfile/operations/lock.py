@@ -34,11 +34,7 @@ def release(site: Site, reason: str, force: bool = False) -> None:
     :raises BadSettings: no reason was given; nothing was contacted.
     :raises DeployError: the owner is at work, and not `force`; or somebody else has it by now.
     """
-    if not reason.strip():
-        raise BadSettings(
-            "a reason is needed: it is written in the ledger",
-            next_command='fab lock.release --reason "ann\'s laptop was lost"',
-        )
+    refuse_no_reason(reason)
     held = site.lock.look()
     if held is None or not _cleared(site, held, force):
         site.console.line("the lock is free already")
@@ -50,7 +46,17 @@ def release(site: Site, reason: str, force: bool = False) -> None:
     site.console.line("next: fab status shows what that run left behind")
 
 
-def _cleared(site: Site, held: Held, force: bool) -> bool:
+def refuse_no_reason(reason: str) -> None:
+    """:raises BadSettings: no reason was given."""
+    if not reason.strip():
+        raise BadSettings(
+            "a reason is needed: it is written in the ledger",
+            next_command='fab lock.release --reason "ann\'s laptop was lost"',
+        )
+
+
+def refuse_beating(held: Held, force: bool) -> None:
+    """:raises DeployError: the owner is at work, and not `force`."""
     if held.beating and not force:
         raise DeployError(
             f"the lock's owner is at work: {held}; last heartbeat {age(held.quiet)} ago",
@@ -59,6 +65,10 @@ def _cleared(site: Site, held: Held, force: bool) -> bool:
             next_command="wait for it; or add --force: that run then stops where it is, takes "
             "nothing back, and ends with LockLost (exit code 4)",
         )
+
+
+def _cleared(site: Site, held: Held, force: bool) -> bool:
+    refuse_beating(held, force)
     return site.lock.clear(held, force=force)
 
 

@@ -170,7 +170,7 @@ def reverse(site: Site, name: str, *, yes: bool) -> None:
     :raises BadSettings: there is no such migration.
     :raises DeployError: there is no way back, or something that runs was made for it.
     """
-    one = _named(site, name)
+    one = named(site, name)
     with site.locked("migration"):
         if site.cut_off:
             raise DeployError(
@@ -178,7 +178,7 @@ def reverse(site: Site, name: str, *, yes: bool) -> None:
                 state="nothing was changed",
                 next_command="first settle it: fab rollback, or fab deploy",
             )
-        _refuse_in_use(site, one)
+        refuse_in_use(site, one)
         _confirm(site, one, yes)
         with site.console.step("back up the database"):
             backup = site.backups.create("manual", site.release, files=False)
@@ -195,14 +195,16 @@ def reverse(site: Site, name: str, *, yes: bool) -> None:
     site.console.line("next: fab migrations; before the next deploy mend it or remove its folder")
 
 
-def _named(site: Site, name: str) -> Migration:
+def named(site: Site, name: str) -> Migration:
+    """:raises BadSettings: there is no such migration."""
     known = {one.name: one for one in Migrations(site).all}
     if name not in known:
         raise BadSettings(f"--reverse is {name!r}; allowed: {', '.join(known) or 'none is here'}")
     return known[name]
 
 
-def _refuse_in_use(site: Site, one: Migration) -> None:
+def refuse_in_use(site: Site, one: Migration) -> None:
+    """:raises DeployError: there is no way back, or something that runs was made for it."""
     name = one.name
     holding = [stage for stage in STAGES if one.standing(stage)]
     if not holding:

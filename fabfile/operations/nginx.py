@@ -9,10 +9,9 @@ from ..commands.nginx_sides import Sides
 from ..documents.nginx import Nginx, NginxDiff
 from ..errors import DeployError, Interrupted, ServerUnreachable
 from ..server.live import Live
-from ..server.side_key import known_side_key
+from ..server.side_key import HIDDEN, known_side_key, without_key
 from ..site import Site
 
-HIDDEN = "0" * 32  # in place of the key
 _STYLES = {"+": "green", "-": "red", "@": "cyan"}
 _MANAGED = {
     "upstream": "only the app's upstream is ours; the rest of the site's own file stays as it is",
@@ -91,8 +90,8 @@ def diff(site: Site, *, as_document: bool = False) -> None:
         known_as=[live.container.name],
         sides=_idle(site, live) if site.settings.nginx.preview.enabled else None,
     )
-    if key := known_side_key(site.server, site.settings.folders.state):
-        old, new = (text.replace(key, HIDDEN) for text in (old, new))
+    state = site.settings.folders.state
+    old, new = (without_key(site.server, state, text) for text in (old, new))
     path = site.nginx.config_file().host_path
     lines = list(
         difflib.unified_diff(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..errors import CommandFailed, DeployError
+from ..plans.assess import AssessPlan
 from ..probes.account import account, check_account
 from ..probes.http import Visitor, healthy
 from ..probes.pages import check_pages
@@ -14,7 +15,7 @@ from ..probes.use import by_role, read_use
 from ..report.checks import Check, render
 from ..report.words import size
 from ..server.backups import Backup
-from ..server.machine import read_machine
+from ..server.machine import Machine, read_machine
 from ..server.people import People
 from ..settings import COLOURS
 from ..site import Site
@@ -48,24 +49,30 @@ class Assess(Phase):
 
     def __init__(self, site: Site) -> None:
         super().__init__(site)
-
         self.user = account(self.settings.sign_in)
         self.logs: list[str] = []
         self.unhealthy = 0
 
     def steps(self) -> Sequence[Step]:
+        plan = AssessPlan(self)
+        sign_in = Step("sign-in of the test user", self.sign_in, plan=plan.sign_in)
         return (
-            Step("containers: state and health", self.containers),
-            Step("the last log lines of each service", self.last_logs),
-            Step("disk, memory, load", self.machine, trigger=DISK_FULL),
-            Step("database: reachable, users, roles", self.database, trigger=UNREACHABLE),
-            Step("certificate", self.certificate),
-            Step("health and main page over HTTPS", self.pages),
-            *([Step("sign-in of the test user", self.sign_in)] if self.user else []),
-            Step("nginx: its configuration can be switched", self.nginx),
-            Step("baseline of response times and memory", self.baseline),
-            Step("verified backup", self.back_up, trigger=NO_BACKUP),
-            Step("assessment report", self.report),
+            Step("containers: state and health", self.containers, plan=plan.containers),
+            Step("the last log lines of each service", self.last_logs, plan=plan.last_logs),
+            Step("disk, memory, load", self.machine, trigger=DISK_FULL, plan=plan.machine),
+            Step(
+                "database: reachable, users, roles",
+                self.database,
+                trigger=UNREACHABLE,
+                plan=plan.database,
+            ),
+            Step("certificate", self.certificate, plan=plan.certificate),
+            Step("health and main page over HTTPS", self.pages, plan=plan.pages),
+            *([sign_in] if self.user else []),
+            Step("nginx: its configuration can be switched", self.nginx, plan=plan.nginx),
+            Step("baseline of response times and memory", self.baseline, plan=plan.baseline),
+            Step("verified backup", self.back_up, trigger=NO_BACKUP, plan=plan.back_up),
+            Step("assessment report", self.report, plan=plan.report),
         )
 
     def containers(self) -> None:
@@ -86,8 +93,7 @@ class Assess(Phase):
 
     def machine(self) -> None:
         """:raises DeployError: less room than a deploy needs."""
-        folders, limits = self.settings.folders, self.settings.limits
-        machine = read_machine(self.server, folders.project, folders.backups, "/var/lib/docker")
+        limits, machine = self.settings.limits, self.read_machine()
         disk, wanted = machine.tightest, limits.free_disk_gb
         free = disk.free / GIGABYTE
         self._note(
@@ -109,12 +115,22 @@ class Assess(Phase):
             f"under {4 * machine.processors}",
             f"{machine.load:g}",
         )
-        if free < wanted:
+        self.refuse_full(machine)
+
+    def read_machine(self) -> Machine:
+        """The server as it is, with the disks that a deploy needs."""
+        folders = self.settings.folders
+        return read_machine(self.server, folders.project, folders.backups, "/var/lib/docker")
+
+    def refuse_full(self, machine: Machine) -> None:
+        """:raises DeployError: less room than a deploy needs."""
+        disk, wanted = machine.tightest, self.settings.limits.free_disk_gb
+        if disk.free / GIGABYTE < wanted:
             raise DeployError(
-                f"{free:.1f} GB free on {disk.mount}; a deploy needs {wanted:g} GB",
+                f"{disk.free / GIGABYTE:.1f} GB free on {disk.mount}; a deploy needs {wanted:g} GB",
                 state="nothing was touched",
                 next_command="on the server: docker system df; du -xsh /var/lib/docker "
-                f"{folders.backups}; or lower limits.free_disk_gb",
+                f"{self.settings.folders.backups}; or lower limits.free_disk_gb",
             )
 
     def database(self) -> None:

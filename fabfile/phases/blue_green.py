@@ -7,6 +7,7 @@ from functools import cached_property
 
 from ..commands import docker
 from ..errors import CommandFailed, DeployError
+from ..plans.blue_green import BlueGreenPlan
 from ..probes import resources
 from ..probes.http import Answer, Visitor
 from ..probes.timing import measure_patiently
@@ -75,63 +76,98 @@ class BlueGreen(Phase):
     def __init__(self, site: Site, *, resume: bool = False, shares: Sequence[int] = ()) -> None:
         """:param shares: percentages of the visitors that come before all of them."""
         super().__init__(site)
-        self.canary = canary.CanaryRun(site, shares)
         self.source = Source(site.server, site.settings, site.release, self.console.detail)
         self.migrations = Migrations(site)
+        self.canary = canary.CanaryRun(site, shares, self.migrations)
         self.releases = Releases(site.server, site.settings)
         self.delivery = Delivery("", "")
         self.sent_back = ""
         self.moved = False  # whether something is done that the former release cannot live with
         self.resume = resume
+        self.plan = BlueGreenPlan(self)
 
     def steps(self) -> Sequence[Step]:
-        release = self.site.release
+        release, plan = self.site.release, self.plan
         if self.resume and self._is_live:
             return (
-                Step("see what is live, and what was before it", self.look_again, self.remove_new),
-                Step("take it up after the switch", self.take_up, self.switch_back),
+                Step(
+                    "see what is live, and what was before it",
+                    self.look_again,
+                    self.remove_new,
+                    plan=plan.look_again,
+                ),
+                Step(
+                    "take it up after the switch",
+                    self.take_up,
+                    self.switch_back,
+                    plan=plan.take_up,
+                ),
                 *self._after,
             )
-        build = Step(f"build {self.source.image}", self.build, trigger=NOT_STARTED)
+        build = Step(f"build {self.source.image}", self.build, trigger=NOT_STARTED, plan=plan.build)
         return (
-            Step("see what is live", self.look),
+            Step("see what is live", self.look, plan=plan.look),
             self._delivery_step,
             *([build] if self.source.builds and not self._is_built else []),
-            Step("start the idle colour", self.start, self.remove_new, NOT_STARTED),
-            Step("wait until it is healthy", self.wait, trigger=UNHEALTHY),
-            Step("ask it directly: health, database, pages", self.probe, trigger=UNHEALTHY),
-            Step("adopt the plain app container as blue", self.adopt, self.disown),
-            Step("move back roles that it cannot read", self.make_readable, self.rows_forth),
+            Step(
+                "start the idle colour", self.start, self.remove_new, NOT_STARTED, plan=plan.start
+            ),
+            Step("wait until it is healthy", self.wait, trigger=UNHEALTHY, plan=plan.wait),
+            Step(
+                "ask it directly: health, database, pages",
+                self.probe,
+                trigger=UNHEALTHY,
+                plan=plan.probe,
+            ),
+            Step("adopt the plain app container as blue", self.adopt, self.disown, plan=plan.adopt),
+            Step(
+                "move back roles that it cannot read",
+                self.make_readable,
+                self.rows_forth,
+                plan=plan.make_readable,
+            ),
             *self.canary.steps(self.switch_back),
             Step(
                 f"switch visitors to {release}, and prove it",
                 self.switch,
                 self.switch_back,
+                plan=plan.switch,
             ),
             *self._after,
         )
 
     @property
     def _delivery_step(self) -> Step:
+        act, plan = self.deliver, self.plan.deliver
+        title = "get the code onto the server"
         if self._is_built:
-            return Step("take the image that is built", self.take_image, self.remove_release)
-        return Step("get the code onto the server", self.deliver, self.remove_release)
+            title, act, plan = "take the image that is built", self.take_image, self.plan.take_image
+        return Step(title, act, self.remove_release, plan=plan)
 
     @property
     def _after(self) -> tuple[Step, ...]:
+        plan = self.plan
         return (
-            Step("let old nginx workers finish", self.drain),
-            Step("watch the new release", self.watch, trigger=NOT_PUBLIC),
-            Step("its memory, CPU and response times", self.figures, trigger=TOO_SLOW),
+            Step("let old nginx workers finish", self.drain, plan=plan.drain),
+            Step("watch the new release", self.watch, trigger=NOT_PUBLIC, plan=plan.watch),
+            Step(
+                "its memory, CPU and response times",
+                self.figures,
+                trigger=TOO_SLOW,
+                plan=plan.figures,
+            ),
             Step(
                 "move the rows that waited for the switch",
                 self.move_rows,
                 self.rows_back,
                 ROLLED_BACK,
+                plan=plan.move_rows,
             ),
-            Step("stop the former colour", self.stop_former, self.start_former),
-            Step("close the migration", self.contract, self.rows_back),
-            Step("tag latest, prune images", self.tidy),
+            Step(
+                "stop the former colour", self.stop_former, self.start_former, plan=plan.stop_former
+            ),
+            Step("close the migration", self.contract, self.rows_back, plan=plan.contract),
+            Step("tag latest, prune images", self.tidy, plan=plan.tidy),
         )
 
     @property
@@ -189,7 +225,7 @@ class BlueGreen(Phase):
         )
         self.traffic.settle()
         self.former = self.traffic.former
-        self.canary.begin(self.traffic, self.new, self.migrations)
+        self.canary.begin(self.traffic, self.new)
         self.site.nginx.refuse_unswitchable()
         self.traffic.refuse_unprovable()
         self.migrations.refuse_changed()

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from .. import interrupts
 from ..commands.nginx import refuse_bad_template
 from ..commands.nginx_sides import Canary
 from ..errors import BadSettings, DeployError
+from ..plans.canary import CanaryPlan
 from ..probes import canary_log
 from ..probes.canary_log import Met
 from ..probes.comparison import Finding, compare, figures
+from ..server.containers import Container
 from ..server.migrations import Migrations
 from ..settings import Settings
 from ..site import Site
@@ -55,11 +58,13 @@ class CanaryRun:
     traffic: Traffic
     new: ColourRun
 
-    def __init__(self, site: Site, shares: Sequence[int]) -> None:
+    def __init__(self, site: Site, shares: Sequence[int], migrations: Migrations) -> None:
         self.site = site
+        self.migrations = migrations
         self.settings = site.settings
         self.console = site.console
         self.shares = tuple(shares)
+        self.plan = CanaryPlan(self)
         self.since = ""  # when the first visitor may have met it
 
     def steps(self, switch_back: Callable[[], str]) -> tuple[Step, ...]:
@@ -68,29 +73,36 @@ class CanaryRun:
         :param switch_back: sends all visitors back, and says so.
         """
         steps: list[Step] = []
-        preview, release = self.settings.nginx.preview, self.site.release
+        preview, release, plan = self.settings.nginx.preview, self.site.release, self.plan
         if preview.enabled and preview.hold_seconds:
-            steps.append(Step(f"hold {release} for a look, before any visitor", self.hold))
+            title = f"hold {release} for a look, before any visitor"
+            steps.append(Step(title, self.hold, plan=plan.hold))
         for share in self.shares:
+            send, watch = partial(self.send, share), partial(self.watch, share)
+            title = f"send {share} % of visitors to {release}"
             steps += [
-                Step(f"send {share} % of visitors to {release}", partial(self.send, share)),
-                Step(f"watch {share} % of visitors", partial(self.watch, share), trigger=FAILS),
+                Step(title, send, plan=plan.send(share)),
+                Step(f"watch {share} % of visitors", watch, trigger=FAILS, plan=plan.watch),
             ]
         if not steps:
             return ()
         first, *others = steps
-        return (Step(first.title, first.act, partial(self.take_back, switch_back)), *others)
+        return (replace(first, undo=partial(self.take_back, switch_back)), *others)
 
     def note(self) -> None:
         """Write the shares down, for one who resumes this run."""
         if self.shares:
             self.site.log(CANARY, shares=self.shares)
 
-    def begin(self, traffic: Traffic, new: ColourRun, migrations: Migrations) -> None:
+    def unread_by(self, former: Container) -> Sequence[str]:
+        """The migrations whose new role the live release may not read, if visitors are divided."""
+        return self.migrations.unread_by(former) if self.shares else ()
+
+    def begin(self, traffic: Traffic, new: ColourRun) -> None:
         """It is known what is live, and what is to come."""
         self.traffic, self.new = traffic, new
         former = traffic.former.container
-        for name in migrations.unread_by(former) if self.shares else ():
+        for name in self.unread_by(former):
             self.console.warn(
                 f"{former.name} does not say that it can read the new role of {name}; both "
                 "releases run during the canary, and the new one may write it"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import time
+from collections.abc import Mapping
 from typing import NoReturn
 
 from .. import interrupts
@@ -61,18 +62,33 @@ class ColourRun:
         :param ran_with: the container that runs this release already; its environment is kept.
         :raises DeployError: the site's compose file is missing or has no such service.
         """
+        labels = self.site.containers.image_labels(image)
+        reads = {name: value for name, value in labels.items() if name.startswith(READS_LABEL)}
+        self._keep(
+            self.rendered(image, commit=commit, former=former, reads=reads, ran_with=ran_with)
+        )
+
+    def rendered(
+        self,
+        image: str,
+        *,
+        commit: str,
+        former: str,
+        reads: Mapping[str, str],
+        ran_with: Container | None = None,
+    ) -> str:
+        """The compose override as `render` keeps it; nothing is written.
+
+        :param reads: the image's labels that say what the release can read.
+        :raises DeployError: as `render`.
+        """
         options, project = self.settings.compose, self.site.containers.project
-        reads = {
-            name: value
-            for name, value in self.site.containers.image_labels(image).items()
-            if name.startswith(READS_LABEL)
-        }
         command = compose.resolved(find_compose(self.server).of(self.settings, project))
         plain = self.server.run(command, check=False)
         if not plain.ok:
             files = ", ".join(self.settings.compose_paths)
             raise DeployError(f"Compose cannot read {files} on the server", evidence=plain.stderr)
-        text = compose.override(
+        return compose.override(
             plain.stdout,
             options.app,
             project=project,
@@ -92,23 +108,24 @@ class ColourRun:
             },
             environment=ran_with.environment if ran_with else None,
         )
-        self._keep(text)
 
     def repaint(self, kept: str) -> None:
         """Keep the override for this colour too, where the release ran as the other one.
 
         :param kept: text of the other colour's override.
         """
-        self._keep(
-            compose.repainted(
-                kept,
-                self.settings.compose.app,
-                colour=self.colour,
-                colour_label=COLOUR_LABEL,
-                container=self.name,
-                host_port=self.port,
-                port=self.settings.app.port,
-            )
+        self._keep(self.repainted(kept))
+
+    def repainted(self, kept: str) -> str:
+        """The override as `repaint` keeps it; nothing is written."""
+        return compose.repainted(
+            kept,
+            self.settings.compose.app,
+            colour=self.colour,
+            colour_label=COLOUR_LABEL,
+            container=self.name,
+            host_port=self.port,
+            port=self.settings.app.port,
         )
 
     def _keep(self, text: str) -> None:
@@ -121,17 +138,17 @@ class ColourRun:
 
         :raises CommandFailed: Compose's own words are the evidence.
         """
-        options, folder = self.settings.compose, self.settings.folders.project
         self.remove()
-        self.server.run(
-            compose.up_one(
-                find_compose(self.server).command,
-                project=self.site.containers.project,
-                folder=folder,
-                file=self.override,
-                service=f"{options.app}-{self.colour}",
-            ),
-            timeout=120,
+        self.server.run(self.up_command(), timeout=120)
+
+    def up_command(self) -> list[str]:
+        """What `up` runs."""
+        return compose.up_one(
+            find_compose(self.server).command,
+            project=self.site.containers.project,
+            folder=self.settings.folders.project,
+            file=self.override,
+            service=f"{self.settings.compose.app}-{self.colour}",
         )
 
     def remove(self) -> bool:

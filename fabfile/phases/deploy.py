@@ -52,7 +52,7 @@ def deploy(
     :raises DeployError: refused or failed; nothing had to be taken back.
     :raises TakenBack: failed; the site is on its former release.
     """
-    blue_green = _switch(site, resume, shares)
+    blue_green = switching(site, resume, shares)
     account(site.settings.sign_in)
     migration = Migrate(site, data, resume=resume)
     with site.locked("deploy"), measured(site):
@@ -96,7 +96,7 @@ def migrate(site: Site, data: str | None = None) -> None:
 
 def blue_green_deploy(site: Site, *, resume: bool = False, shares: Sequence[int] = ()) -> None:
     """Phases 3 and 4, with the guide's expected output; parameters as in `deploy`."""
-    phase = _switch(site, resume, shares)
+    phase = switching(site, resume, shares)
     with site.locked(phase.name), measured(site):
         _begin(site, resume)
         phase.canary.note()
@@ -142,7 +142,7 @@ def rollback(site: Site, to: str = "") -> None:
             _say(site, [f"What {dead.task} of {dead.release} left is taken back: {where}.", *rows])
             site.console.line("next: fab status; one release further back: fab rollback again")
             return
-        phase = Rollback(site, to, finish=_arrived(dead, live, to))
+        phase = Rollback(site, to, finish=has_arrived(dead, live, to))
         phase.run()
         site.settle()
         _say(site, phase.summary())
@@ -152,7 +152,7 @@ def full_rollback(site: Site, to: str = "", *, yes: bool, keep_new_rows: bool) -
     """The database as its backup has it, then the application."""
     with site.locked(FullRollback.name), measured(site):
         dead = site.cut_off
-        arrived = _arrived(dead, clear_up(site, going_back=True), to)
+        arrived = has_arrived(dead, clear_up(site, going_back=True), to)
         if arrived and dead and dead.task == Rollback.name:
             _finish_with_database(site, yes=yes, keep_new_rows=keep_new_rows)
             return
@@ -210,15 +210,17 @@ def undo_restore(site: Site, name: str) -> None:
         _say(site, phase.summary())
 
 
-def _switch(site: Site, resume: bool, shares: Sequence[int]) -> BlueGreen:
+def switching(site: Site, resume: bool, shares: Sequence[int]) -> BlueGreen:
     """The phase that moves visitors, after everything that can be refused before it.
+
+    The site has the release's stamp from here on.
 
     :raises BadSettings: visitors cannot be divided, or there is nothing to send.
     :raises DeployError: there is nothing to resume.
     """
     refuse_where_impossible(site.settings, shares)
     if resume:
-        dead = _resumable(site)
+        dead = resumable(site)
         site.release = dead.release
         begun = dead.last(CANARY)
         shares = shares or (begun.detail["shares"] if begun else ())
@@ -270,7 +272,7 @@ def _hooks_or_go_back(site: Site) -> None:
         raise _gone_back(site, error) from error
 
 
-def _resumable(site: Site) -> CutOff:
+def resumable(site: Site) -> CutOff:
     """:raises DeployError: no deploy was cut off."""
     dead = site.ledger.cut_off()
     if dead is None:
@@ -288,7 +290,7 @@ def _resumable(site: Site) -> CutOff:
     return dead
 
 
-def _arrived(dead: CutOff | None, live: Live | None, to: str) -> bool:
+def has_arrived(dead: CutOff | None, live: Live | None, to: str) -> bool:
     """Whether a rollback that was cut off had taken the visitors to where this one goes."""
     going = dead.last("going-back") if dead else None
     if not (going and live) or to not in ("", live.release):

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..errors import DeployError
+from ..plans.restore import FullRollbackPlan
+from ..server.backup import Backup
 from ..server.containers import FORMER_LABEL, Container
 from ..server.kept import kept_by_any
 from ..server.ledger import CutOff
-from ..server.live import NoFormerRelease
+from ..server.live import Live, NoFormerRelease
 from ..site import Site
 from .phase import Step
 from .restore import DatabaseRestore
@@ -48,21 +50,23 @@ class FullRollback(DatabaseRestore):
         if self.dead and going and kept_by_any(site.database, self.dead.releases):
             to = to or going.detail["to"]  # the database is the one from before it
         self.app = Rollback(site, to, finish=arrived)
+        self.plan: FullRollbackPlan = FullRollbackPlan(self)
 
     def steps(self) -> Sequence[Step]:
-        app = self.app
+        app, plan = self.app, self.plan
         if self.dead and kept_by_any(self.site.database, self.dead.releases):
             _, *after_the_swap = self.swapping
-            take_up = Step("take it up after the swap", self.take_up, self.swap_back)
+            title = "take it up after the swap"
+            take_up = Step(title, self.take_up, self.swap_back, plan=plan.take_up)
             return (take_up, *after_the_swap, *app.steps())
         return (
-            Step("see what is live, and what was before it", self.look),
-            Step("choose the backup, and verify it", self.choose),
-            Step("what would be lost", self.show_losses),
+            Step("see what is live, and what was before it", self.look, plan=app.plan.look),
+            Step("choose the backup, and verify it", self.choose, plan=plan.choose),
+            Step("what would be lost", self.show_losses, plan=plan.show_losses),
             *app.before,
             *self.beside,
             *self.swapping,
-            Step("move the roles back", app.rows_back, trigger=ROLES_STAY),
+            Step("move the roles back", app.rows_back, trigger=ROLES_STAY, plan=plan.rows_back),
             app.move,
             *app.after,
         )
@@ -84,20 +88,26 @@ class FullRollback(DatabaseRestore):
 
         :raises DeployError: there is none, or nobody knows which.
         """
-        live, release = self.app.live.release, self._release_after(self.app.former.release)
-        shelf = self.site.backups.look()
-        target = shelf.rollback_target(release) if release == live else shelf.before(release)
+        self.backup_name = self.target(self.app.live, self.app.former.release).name
+        super().choose()
+
+    def target(self, live: Live, to: str) -> Backup:
+        """The backup that belongs to a release to go to.
+
+        :raises DeployError: there is none, or nobody knows which.
+        """
+        release, shelf = self._release_after(live, to), self.site.backups.look()
+        is_live = release == live.release
+        target = shelf.rollback_target(release) if is_live else shelf.before(release)
         if target is None:
             raise DeployError(
                 f"there is no backup from before release {release}",
                 state=self.state,
                 next_command="fab backups, then fab restore NAME",
             )
-        self.backup_name = target.name
-        super().choose()
+        return target
 
-    def _release_after(self, to: str) -> str:
-        live = self.app.live
+    def _release_after(self, live: Live, to: str) -> str:
         release, former = live.release, live.container.labels.get(FORMER_LABEL, "")
         while former != to:
             kept = self.app.releases.startable(former, live.colour) if former else None

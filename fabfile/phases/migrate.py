@@ -6,6 +6,8 @@ import contextlib
 from collections.abc import Sequence
 
 from ..errors import DeployError
+from ..plans.migrate import MigratePlan
+from ..server.containers import Container
 from ..server.migration import Migration
 from ..server.migration_checks import UnexpectedUsers
 from ..server.migration_summary import summary
@@ -45,20 +47,32 @@ class Migrate(Phase):
         self.moved: list[Migration] = []  # whose rows this run moved
 
     def steps(self) -> Sequence[Step]:
+        plan = MigratePlan(self)
         if not self.migrations.wanted:
-            return (Step(self.migrations.none, self.check),)
+            return (Step(self.migrations.none, self.check, plan=plan.check),)
         return (
-            Step("check the database and what is expected of it", self.check),
-            Step("create the migration log", self.migrations.prepare),
-            Step("back up before the migration", self.back_up, trigger=NO_BACKUP),
-            Step("expand: add what is new beside the old", self.expand, trigger=ROLLED_BACK),
+            Step("check the database and what is expected of it", self.check, plan=plan.check),
+            Step("create the migration log", self.migrations.prepare, plan=plan.prepare),
+            Step(
+                "back up before the migration",
+                self.back_up,
+                trigger=NO_BACKUP,
+                plan=plan.back_up,
+            ),
+            Step(
+                "expand: add what is new beside the old",
+                self.expand,
+                trigger=ROLLED_BACK,
+                plan=plan.expand,
+            ),
             Step(
                 "data: move the rows, or keep them for the switch",
                 self.move,
                 self.rows_back,
                 ROLLED_BACK,
+                plan=plan.move,
             ),
-            Step("validate users and sessions", self.validate, trigger=INVALID),
+            Step("validate users and sessions", self.validate, trigger=INVALID, plan=plan.validate),
         )
 
     def run(self) -> None:
@@ -120,11 +134,10 @@ class Migrate(Phase):
 
     def _move(self, migration: Migration) -> bool:
         """:returns: False where the rows wait for the switch."""
-        lacking = ", ".join(container.name for container in migration.lacking())
-        if self.when == "after-switch" or (self.when == "auto" and lacking):
-            self._defer(migration, f": {migration.unread_by(lacking)}" if lacking else ", as asked")
+        if why := self.waits_for(migration):
+            self._defer(migration, f": {why}")
             return False
-        if lacking:
+        if lacking := _names(migration.lacking()):
             self.console.warn(
                 f"moving the rows now, though {migration.unread_by(lacking)}: every page that "
                 "reads what is moved fails until the switch"
@@ -132,6 +145,13 @@ class Migrate(Phase):
         self.moved.append(migration)  # before the attempt: a lost answer may have been a success
         self._tell(migration.data().text)
         return True
+
+    def waits_for(self, migration: Migration) -> str:
+        """Why the rows wait for the switch; empty where they move now."""
+        lacking = _names(migration.lacking())
+        if self.when == "after-switch" or (self.when == "auto" and lacking):
+            return migration.unread_by(lacking) if lacking else "as asked"
+        return ""
 
     def _defer(self, migration: Migration, why: str) -> None:
         migration.defer_data()
@@ -160,3 +180,7 @@ class Migrate(Phase):
     def summary(self) -> list[str]:
         """The guide's migration summary, as the database has it now."""
         return ["Migration Summary:", *summary(self.migrations)]
+
+
+def _names(containers: Sequence[Container]) -> str:
+    return ", ".join(container.name for container in containers)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import ClassVar, NoReturn
 
@@ -18,6 +19,8 @@ from ..errors import (
     ServerUnreachable,
     TakenBack,
 )
+from ..plans.hooks import runs_hook
+from ..plans.outlook import RELEASE, Planner
 from ..report.checks import Check
 from ..settings_hooks import WAYS_BACK, When
 from ..site import Site
@@ -33,12 +36,14 @@ class Step:
         way, or did nothing at all.
     :param trigger: the rollback trigger that its failure is, one of the phase's; an error may
         name another.
+    :param plan: what `act` would do, and where; only reads, and raises what would stop it.
     """
 
     title: str
     act: Callable[[], None]
     undo: Callable[[], str] | None = None
     trigger: str = ""
+    plan: Planner = field(kw_only=True)
 
 
 class Phase(ABC):
@@ -63,6 +68,7 @@ class Phase(ABC):
         self.console = site.console
         self.checks: list[Check] = []  # what it has looked at
         self._begun: list[Step] = []
+        self._seconds: dict[str, float] = {}  # that each step took, by its title
 
     @property
     def state(self) -> str:
@@ -72,6 +78,10 @@ class Phase(ABC):
     @abstractmethod
     def steps(self) -> Sequence[Step]:
         """The phase, as a reader wants it: one line a step."""
+
+    def with_hooks(self) -> Sequence[Step]:
+        """The steps, and the hooks around them."""
+        return (*self._hooks("before"), *self.steps(), *self._hooks("after"))
 
     def run(self) -> None:
         """Do every step; when one fails, undo in reverse order, and only then explain.
@@ -87,10 +97,14 @@ class Phase(ABC):
             self.site.recorder.phase(*about),
         ):
             self.site.log("phase-started", phase=self.name)
-            for step in (*self._hooks("before"), *self.steps(), *self._hooks("after")):
+            for step in self.with_hooks():
                 self._begun.append(step)
                 try:
-                    with self.console.step(step.title), self.site.recorder.step(step.title):
+                    with (
+                        self._timed(step),
+                        self.console.step(step.title),
+                        self.site.recorder.step(step.title),
+                    ):
                         self.site.lock.enter(self.name, step.title)
                         self.site.lock.refuse_lost()
                         step.act()
@@ -105,7 +119,11 @@ class Phase(ABC):
             return []
         hooks, may_stop = self.site.hooks, not (when == "after" and self.name in WAYS_BACK)
         return [
-            Step(title(hook), partial(hooks.run, hook, self.name, when, may_stop=may_stop))
+            Step(
+                title(hook),
+                partial(hooks.run, hook, self.name, when, may_stop=may_stop),
+                plan=runs_hook(hook, may_stop=may_stop),
+            )
             for hook in hooks.of(self.name, when)
         ]
 
@@ -176,8 +194,18 @@ class Phase(ABC):
         why.next_command = why.next_command or "mend it, then the same command again"
         raise why from (None if known else error)
 
+    @contextlib.contextmanager
+    def _timed(self, step: Step) -> Iterator[None]:
+        """A title without this run's stamp, so that the next plan knows it again."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            title = step.title.replace(self.site.release, RELEASE)
+            self._seconds[title] = round(time.monotonic() - began, 2)
+
     def _write_down(self, event: str, **detail: str) -> None:
         try:
-            self.site.log(event, phase=self.name, **detail)
+            self.site.log(event, phase=self.name, steps=self._seconds, **detail)
         except DeployError as unwritten:  # a full disk: the ledger explains, it never decides
             self.console.warn(f"not in the ledger: {unwritten.reason}")

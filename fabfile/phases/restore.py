@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import ClassVar
 
 from ..errors import DeployError
+from ..plans.restore import RestorePlan, UndoPlan
 from ..report.columns import columns
 from ..server import wrong_migrations
 from ..server.backup import Backup
@@ -56,11 +57,13 @@ class DatabaseRestore(Phase):
         self.keep_new_rows = keep_new_rows
         self.candidate = self.kept = ""
         self.carried = 0
+        self.plan = RestorePlan(self)
 
     def steps(self) -> Sequence[Step]:
+        plan = self.plan
         return (
-            Step("choose the backup, and verify it", self.choose),
-            Step("what would be lost", self.show_losses),
+            Step("choose the backup, and verify it", self.choose, plan=plan.choose),
+            Step("what would be lost", self.show_losses, plan=plan.show_losses),
             *self.beside,
             *self.swapping,
         )
@@ -68,25 +71,33 @@ class DatabaseRestore(Phase):
     @property
     def beside(self) -> tuple[Step, ...]:
         """What the live database does not notice."""
+        plan = self.plan
         return (
-            Step("dump the database as it is", self.dump),
+            Step("dump the database as it is", self.dump, plan=plan.dump),
             Step(
                 "restore into a new database, and compare",
                 self.build,
                 self.drop,
                 trigger=NOT_RESTORABLE,
+                plan=plan.build,
             ),
-            Step("make it fit for the releases that run", self.fit, trigger=NOT_RESTORABLE),
+            Step(
+                "make it fit for the releases that run",
+                self.fit,
+                trigger=NOT_RESTORABLE,
+                plan=plan.fit,
+            ),
         )
 
     @property
     def swapping(self) -> tuple[Step, ...]:
         """The swap, and what belongs to it."""
-        rows = Step("carry over the rows inserted since", self.carry_over)
+        plan = self.plan
+        rows = Step("carry over the rows inserted since", self.carry_over, plan=plan.carry_over)
         return (
-            Step("swap the two by name", self.swap, self.swap_back, NOT_SWAPPED),
+            Step("swap the two by name", self.swap, self.swap_back, NOT_SWAPPED, plan=plan.swap),
             *([rows] if self.keep_new_rows else []),
-            Step("carry over the migration log: ROLLED_BACK", self.log),
+            Step("carry over the migration log: ROLLED_BACK", self.log, plan=plan.log),
         )
 
     @property
@@ -239,15 +250,24 @@ class UndoRestore(Phase):
         self.kept, self.other = kept, ""
 
     def steps(self) -> Sequence[Step]:
+        plan = UndoPlan(self)
         return (
-            Step("choose the kept database", self.choose),
-            Step("make it fit for the release that runs", self.fit),
-            Step("swap the two by name", self.swap, trigger=NOT_SWAPPED),
+            Step("choose the kept database", self.choose, plan=plan.choose),
+            Step("make it fit for the release that runs", self.fit, plan=plan.fit),
+            Step("swap the two by name", self.swap, trigger=NOT_SWAPPED, plan=plan.swap),
         )
 
     def choose(self) -> None:
         wrong_migrations.refuse_needed(self.site)
         note_people(self.site)
+        self.kept = self.chosen()
+        self.console.detail(self.kept)
+
+    def chosen(self) -> str:
+        """The kept database that is meant.
+
+        :raises DeployError: there is none, or none of that name.
+        """
         there = kept_databases(self.site.database)
         names = [kept.name for kept in there]
         if not names or (self.kept and self.kept not in names):
@@ -257,8 +277,7 @@ class UndoRestore(Phase):
                 state="nothing was changed",
                 next_command="fab restore NAME --undo, one of these" if names else "fab backups",
             )
-        self.kept = self.kept or names[-1]
-        self.console.detail(self.kept)
+        return self.kept or names[-1]
 
     def fit(self) -> None:
         """Roles go back before the release that runs meets one that it cannot read."""

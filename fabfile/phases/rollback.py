@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from .. import interrupts
 from ..commands import docker
 from ..errors import DeployError
+from ..plans.rollback import RollbackPlan
 from ..probes.http import Answer
 from ..server import wrong_migrations
 from ..server.containers import Container
@@ -60,14 +61,23 @@ class Rollback(Phase):
         self.releases = Releases(site.server, site.settings)
         self.started = self.sent_back = False
         self.arrived = finish  # visitors are on the former release, and stay there
+        self.plan = RollbackPlan(self)
 
     def steps(self) -> Sequence[Step]:
+        plan = self.plan
         if self.finish:
-            return (Step("see what is live, and what was left", self.look_back), *self.after)
+            look = Step("see what is live, and what was left", self.look_back, plan=plan.look_back)
+            return (look, *self.after)
         return (
-            Step("see what is live, and what was before it", self.look),
+            Step("see what is live, and what was before it", self.look, plan=plan.look),
             *self.before,
-            Step("move the roles back", self.rows_back, self.rows_forth, ROLES_STAY),
+            Step(
+                "move the roles back",
+                self.rows_back,
+                self.rows_forth,
+                ROLES_STAY,
+                plan=plan.rows_back,
+            ),
             self.move,
             *self.after,
         )
@@ -75,26 +85,44 @@ class Rollback(Phase):
     @property
     def before(self) -> tuple[Step, ...]:
         """What visitors do not notice."""
+        plan = self.plan
         return (
-            Step("start the former release", self.start, self.stop_again, NOT_HEALTHY),
-            Step("wait until it is healthy", self.wait, trigger=NOT_HEALTHY),
-            Step("ask it directly: health, database, pages", self.probe, trigger=NOT_HEALTHY),
+            Step(
+                "start the former release",
+                self.start,
+                self.stop_again,
+                NOT_HEALTHY,
+                plan=plan.start,
+            ),
+            Step("wait until it is healthy", self.wait, trigger=NOT_HEALTHY, plan=plan.wait),
+            Step(
+                "ask it directly: health, database, pages",
+                self.probe,
+                trigger=NOT_HEALTHY,
+                plan=plan.probe,
+            ),
         )
 
     @property
     def move(self) -> Step:
         """The switch itself."""
         title = "switch visitors back, and prove it"
-        return Step(title, self.switch, self.switch_back, NOT_PUBLIC)
+        return Step(title, self.switch, self.switch_back, NOT_PUBLIC, plan=self.plan.switch)
 
     @property
     def after(self) -> tuple[Step, ...]:
         """What is cleared away once they are back."""
+        plan = self.plan
         return (
-            Step("let old nginx workers finish", self.drain),
-            Step("sweep roles written meanwhile", self.rows_back, trigger=ROLES_STAY),
-            Step("stop the release that was left", self.stop_left),
-            Step("tag latest", self.tag),
+            Step("let old nginx workers finish", self.drain, plan=plan.drain),
+            Step(
+                "sweep roles written meanwhile",
+                self.rows_back,
+                trigger=ROLES_STAY,
+                plan=plan.sweep,
+            ),
+            Step("stop the release that was left", self.stop_left, plan=plan.stop_left),
+            Step("tag latest", self.tag, plan=plan.tag),
         )
 
     @property
@@ -107,17 +135,26 @@ class Rollback(Phase):
 
     def look(self) -> None:
         self.live = live = self.site.live.read()
-        release = self.to or self.site.live.former_of(live).release
-        if release == live.release:
-            raise DeployError(f"release {release} is live already: {live.container.name}")
         self.traffic = Traffic(self.site, live)
-        self.former = ColourRun(self.site, live.idle, release)
-        self._refuse_gone()
-        wrong_migrations.refuse_needed(self.site, release)
+        self.former = self.choose(live)
+        release = self.former.release
         wrong_migrations.warn(self.site)
         self.site.log("going-back", to=release)
         self.console.detail(f"live: {live.colour} {live.release}; going to {live.idle} {release}")
         self.traffic.settle()
+
+    def choose(self, live: Live) -> ColourRun:
+        """What it goes back to, as the idle colour.
+
+        :raises DeployError: there is nothing, or it is not there any more.
+        """
+        release = self.to or self.site.live.former_of(live).release
+        if release == live.release:
+            raise DeployError(f"release {release} is live already: {live.container.name}")
+        chosen = ColourRun(self.site, live.idle, release)
+        self._refuse_gone(chosen)
+        wrong_migrations.refuse_needed(self.site, release)
+        return chosen
 
     def look_back(self) -> None:
         """Visitors have been taken back; what they left is the idle colour."""
@@ -134,7 +171,7 @@ class Rollback(Phase):
         self.console.detail(f"visitors are on {back.colour} {back.release}; left: {release}")
 
     def start(self) -> None:
-        found = self._its_container()
+        found = self.container_of(self.former)
         if found and found.running:
             return
         self.started = True
@@ -155,18 +192,19 @@ class Rollback(Phase):
         self.former.stop()
         return f"{self.former.name} stopped again"
 
-    def _its_container(self) -> Container | None:
-        found = self.site.containers.named(self.former.name)
-        same = found and self.site.live.release_of(found) == self.former.release
+    def container_of(self, run: ColourRun) -> Container | None:
+        """The container that is this very release already, running or not."""
+        found = self.site.containers.named(run.name)
+        same = found and self.site.live.release_of(found) == run.release
         return found if same else None
 
-    def _refuse_gone(self) -> None:
-        release = self.former.release
-        if self._its_container() or self.releases.startable(release, self.former.colour):
+    def _refuse_gone(self, run: ColourRun) -> None:
+        release = run.release
+        if self.container_of(run) or self.releases.startable(release, run.colour):
             return
         there = ", ".join(self.releases.kept()) or "none"
         raise DeployError(
-            f"release {release} is not there any more: no container {self.former.name}, and no "
+            f"release {release} is not there any more: no container {run.name}, and no "
             "image with its kept settings",
             evidence=f"releases whose image is kept: {there}",
             state=self.state,

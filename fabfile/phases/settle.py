@@ -40,7 +40,7 @@ def clear_up(site: Site, *, going_back: bool = False) -> Live | None:
             Traffic(site, live).settle()
             live = site.live.read()
         for release in dead.releases if dead.task in MAKES_A_RELEASE else ():
-            if not _is_kept(live, release):
+            if not is_kept(live, release):
                 _remove_release(site, live, dead, release)
         if not going_back:
             _stop_idle(site, live)
@@ -53,7 +53,7 @@ def clear_up(site: Site, *, going_back: bool = False) -> Live | None:
     return live
 
 
-def _is_kept(live: Live, release: str) -> bool:
+def is_kept(live: Live, release: str) -> bool:
     """Whether visitors are on it, or would be after a rollback."""
     return release in (live.release, live.container.labels.get(FORMER_LABEL, ""))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import cached_property
 
 from .. import interrupts
 from ..commands.nginx import configuration, parse_marker
@@ -13,7 +12,6 @@ from ..commands.nginx_sides import CANARY_HEADER, Canary, Sides, canary_in
 from ..errors import DeployError
 from ..probes.http import Visitor, healthy
 from ..server.live import Live
-from ..server.side_key import side_key
 from ..settings import Colour
 from ..site import Site
 from .watch import Watch, seen, words
@@ -53,7 +51,7 @@ class Traffic:
                 "the nginx configuration in place is not the one that runs (a run ended between "
                 f"the two); putting back the one for {self.former.container.name}"
             )
-            text = self._config_for_former()
+            text = self.config_for_former()
             self.nginx.put_in_place(text)
         self.former_config = text
 
@@ -76,7 +74,7 @@ class Traffic:
         """
         marker = (self.former.colour, self.former.release)
         container = self.settings.app.container_of(self.former.colour)
-        text = self._rendered(marker, container, self.former_config, canary)
+        text = self.rendered(marker, container, self.former_config, canary)
         self._place(text)
         detail = {"colour": canary.colour, "to": canary.release, "share": canary.share}
         self.site.log("canary-switching", **detail)
@@ -95,7 +93,7 @@ class Traffic:
 
         :raises DeployError: with nginx's own words, or the answer that came instead.
         """
-        self._place(self._rendered((colour, release), container, self.former_config))
+        self._place(self.rendered((colour, release), container, self.former_config))
         self.site.log("switching", colour=colour, to=release, container=container)
         self._go((colour, release), "after")
         self.site.log("switched", colour=colour, to=release, former=self.former.release)
@@ -108,7 +106,7 @@ class Traffic:
         kept = self._kept(marker[1])  # as the switch kept it
         if kept is not None:
             self.former = replace(self.former, marked=bool(parse_marker(kept)[0]))
-        self.former_config = self._config_for_former() if kept is None else kept
+        self.former_config = self.config_for_former() if kept is None else kept
         self.moved_at, self.marker = self.site.server.now(), marker
         self.reloaded = True
 
@@ -158,7 +156,7 @@ class Traffic:
         if canary is None and not self.settings.nginx.preview.enabled:
             return None
         idle: Colour = "green" if colour == "blue" else "blue"
-        return Sides(idle, self.settings.app.container_of(idle), self._key, canary)
+        return Sides(idle, self.settings.app.container_of(idle), self.site.side_key, canary)
 
     def _end_canary(self, canary: Canary) -> str:
         """Visitors of a canary whose run has died go back to the live release, all of them.
@@ -170,10 +168,7 @@ class Traffic:
             f"a run ended in its canary, with {canary.share} % of the visitors on {canary.colour} "
             f"{canary.release}; taking them back to {live}"
         )
-        kept = self._kept(canary.release)
-        marker = parse_marker(kept) if kept else ("", "")
-        if kept is None or (marker[0] and marker != self.former.marker):
-            kept = self._config_for_former()
+        kept = self.config_before(canary)
         self.former = replace(self.former, marked=bool(parse_marker(kept)[0]), canary=None)
         self.nginx.put_in_place(kept)
         try:
@@ -244,7 +239,15 @@ class Traffic:
         """The configuration that a switch to this release has kept."""
         return self.site.server.read(f"{self.nginx.config_file().host_path}.backup-{release}")
 
-    def _config_for_former(self) -> str:
+    def config_before(self, canary: Canary) -> str:
+        """The configuration from before a canary, for all visitors."""
+        kept = self._kept(canary.release)
+        marker = parse_marker(kept) if kept else ("", "")
+        if kept is None or (marker[0] and marker != self.former.marker):
+            return self.config_for_former()
+        return kept
+
+    def config_for_former(self) -> str:
         """The configuration for the former release: a kept copy of it, else rendered anew."""
         former = self.former
         file = self.nginx.config_file().host_path
@@ -255,15 +258,16 @@ class Traffic:
             if text and parse_marker(text) == former.marker:
                 return text
         marker = (former.colour, former.release)
-        return self._rendered(marker, former.container.name, self.nginx.read())
+        return self.rendered(marker, former.container.name, self.nginx.read())
 
-    def _rendered(
+    def rendered(
         self,
         marker: tuple[Colour, str],
         container: str,
         replaced: str,
         canary: Canary | None = None,
     ) -> str:
+        """The configuration that sends visitors to a container; nothing is written."""
         return configuration(
             self.settings,
             colour=marker[0],
@@ -274,7 +278,3 @@ class Traffic:
             known_as=[self.former.container.name],
             sides=self.sides(marker[0], canary),
         )
-
-    @cached_property
-    def _key(self) -> str:
-        return side_key(self.site.server, self.settings.folders.state)

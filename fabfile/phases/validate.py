@@ -8,6 +8,7 @@ from functools import cached_property, partial
 
 from ..commands import docker
 from ..errors import DeployError, Interrupted, ServerUnreachable, ValidationFailed
+from ..plans.validate import PERFORMANCE, ValidatePlan
 from ..probes import account, assets, metrics, pages, resources, security, signin, users
 from ..probes.http import Visitor, healthy
 from ..probes.timing import Timing, Verdict, judge, measure_patiently
@@ -25,7 +26,6 @@ from ..server.role_migration import RoleMigration
 from ..site import Site
 from .phase import Phase, Step
 
-PERFORMANCE = "Performance"
 # Where looking itself fails: without containers or database there is no site.
 CRITICAL_GROUPS = (resources.CONTAINERS, users.GROUP)
 SINCE_UNKNOWN = "10m"  # of the logs, where the ledger knows no switch
@@ -64,7 +64,7 @@ class Validate(Phase):
         self.saved = ""  # path of the report on the server
 
     def steps(self) -> Sequence[Step]:
-        expect = self.settings.expect
+        expect, plan = self.settings.expect, ValidatePlan(self)
         looks: tuple[tuple[str, Callable[[], list[Check]]], ...] = (
             (resources.CONTAINERS, self.containers),
             (users.GROUP, self.database),
@@ -77,10 +77,10 @@ class Validate(Phase):
             (resources.SERVER, self.machine),
         )
         return (
-            Step("which way the site can be asked", self.find_way),
-            *(Step(group, partial(self._look, group, look)) for group, look in looks),
-            Step("validation report", self.report),
-            Step("judge what was found", self.judge),
+            Step("which way the site can be asked", self.find_way, plan=plan.find_way),
+            *(Step(g, partial(self._look, g, look), plan=plan.look(g)) for g, look in looks),
+            Step("validation report", self.report, plan=plan.report),
+            Step("judge what was found", self.judge, plan=plan.judge),
         )
 
     def run(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from .. import interrupts
@@ -17,6 +17,7 @@ from .connection import Server
 from .containers import FORMER_LABEL, RELEASE_LABEL, Containers
 from .database import Database, account
 from .ledger import operator
+from .machine import read_machine
 from .shelf import KINDS, Shelf, parsed, read_shelf
 
 __all__ = ["Backup", "Backups"]
@@ -87,7 +88,7 @@ class Backups:
         made = self._read(folder)
         if made:
             return made  # this very release has made and verified it
-        self._refuse_no_room()
+        self.refuse_no_room()
         self._remove(folder)  # of a run that was cut off before its manifest
         self.server.run(["mkdir", "-m", "0700", "--", folder])
         try:
@@ -113,7 +114,7 @@ class Backups:
             kind=kind,
             release=release,
             folder=folder,
-            link=self._link_name(kind, release),
+            link=self.link_name(kind, release),
             time=self.server.now(),
             who=operator(),
             database=name,
@@ -139,8 +140,9 @@ class Backups:
         why = f"{ROOM} × the database's {_gb(size)}, and limits.free_disk_gb ({kept:g})"
         return ROOM * size + int(kept * 10**9), why
 
-    def _refuse_no_room(self) -> None:
-        free = int(self.server.run(["df", "-B1", "--output=avail", self.parent]).lines[-1])
+    def refuse_no_room(self) -> None:
+        """:raises DeployError: less room than a backup needs."""
+        free = read_machine(self.server, self.parent).tightest.free
         needed, why = self.room()
         if free < needed:
             raise DeployError(
@@ -221,17 +223,26 @@ class Backups:
         :param protect: more releases whose backups stay whatever their age.
         :returns: what was removed.
         """
-        shelf = self.look()
-        stay, now = {*protect, *self.in_use()}, self.server.now()
-        gone = [
-            backup
-            for kind in KINDS
-            for place, backup in enumerate(shelf.of_kind(kind))
-            if self._outlived(backup, place, now) and backup.release not in stay
-        ]
+        gone = self.outlived(protect)
         for backup in gone:
             self._remove(backup.folder)
         return gone
+
+    def outlived(
+        self, protect: Iterable[str] = (), coming: Collection[Kind] = ()
+    ) -> Sequence[Backup]:
+        """What `prune` removes.
+
+        :param coming: the kinds of which there will be a newer one by then.
+        """
+        shelf = self.look()
+        stay, now = {*protect, *self.in_use()}, self.server.now()
+        return [
+            backup
+            for kind in KINDS
+            for place, backup in enumerate(shelf.of_kind(kind), start=kind in coming)
+            if self._outlived(backup, place, now) and backup.release not in stay
+        ]
 
     def _outlived(self, backup: Backup, place: int, now: str) -> bool:
         """:param place: 0 for the newest of its kind."""
@@ -281,7 +292,7 @@ class Backups:
 
     # -- the guide's names -----------------------------------------------------------------------
 
-    def _link_name(self, kind: Kind, release: str) -> str:
+    def link_name(self, kind: Kind, release: str) -> str:
         site = posixpath.basename(self.settings.folders.project)
         return LINKS.get(kind, "").format(site=site, release=release)
 

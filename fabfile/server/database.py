@@ -25,6 +25,7 @@ class Database:
 
     :param name: of the database; empty: the site's own, as the container's environment has it.
     :param writable: its sessions may write though the database itself is set read-only.
+    :param reads: its sessions cannot write at all.
     """
 
     def __init__(
@@ -35,16 +36,25 @@ class Database:
         name: str = "",
         *,
         writable: bool = False,
+        reads: bool = False,
     ) -> None:
         self.server = server
         self.settings = settings
         self.containers = containers
         self._name = name
         self._writable = writable
+        self._reads = reads
 
     def other(self, name: str, *, writable: bool = False) -> Database:
         """Another database of the same PostgreSQL server, for instance `postgres`."""
-        return Database(self.server, self.settings, self.containers, name, writable=writable)
+        return Database(
+            self.server,
+            self.settings,
+            self.containers,
+            name,
+            writable=writable and not self._reads,
+            reads=self._reads,
+        )
 
     @property
     def name(self) -> str:
@@ -102,6 +112,8 @@ class Database:
             )
             if self._writable:
                 session.execute("SET default_transaction_read_only = off")
+            if self._reads:
+                session.execute("SET default_transaction_read_only = on")
             yield session
 
     @contextlib.contextmanager

@@ -90,10 +90,17 @@ class Migration(MigrationState):
             return ""
         with self._locked() as log:
             entries = log.entries()
-            stages = [*self._to_reverse(entries)]
-            for stage in stages:
-                self._runner(log, entries).reverse(stage)
-        return f"{self.name}: {' and '.join(stages)} taken back" if stages else ""
+            back = self.reversals(log)
+            for stage, extra in back.items():
+                self._runner(log, entries).reverse(stage, extra)
+        return f"{self.name}: {' and '.join(back)} taken back" if back else ""
+
+    def reversals(self, log: MigrationLog) -> dict[str, dict[str, object]]:
+        """What `send_back` runs: the stages whose way back it is, with what that is filled in with.
+
+        Only reads.
+        """
+        return {stage: {} for stage in self._to_reverse(log.entries())}
 
     def reverse_expand(self) -> None:
         """Take back what expand has added.

@@ -292,11 +292,11 @@ class Nginx:
             self.server.write(f"{folder}/candidate.conf", text)
             self.server.shell(_IN_PLACE, file.host_path, f"{folder}/candidate.conf")
             return
-        for piece, content in self._pieces(file, text):
+        for piece, content in self.pieces(file, text):
             if self.server.read(piece.host_path) != content:
                 self.server.write(piece.host_path, content)
 
-    def _pieces(self, file: ConfigFile, text: str) -> list[tuple[ConfigFile, str]]:
+    def pieces(self, file: ConfigFile, text: str) -> list[tuple[ConfigFile, str]]:
         """The files that a configuration is written to, in their order: our block first."""
         if file.single_file or self.settings.nginx.manage == "whole":
             return [(file, text)]
@@ -304,7 +304,7 @@ class Nginx:
         return [*([(file.block, block)] if block else []), (file, site)]
 
     def _refuse_unseen(self, file: ConfigFile, text: str) -> None:
-        for piece, content in self._pieces(file, text):
+        for piece, content in self.pieces(file, text):
             wanted = hashlib.sha256(content.encode()).hexdigest()
             seen = self._inside(self.container, ["sha256sum", piece.inside]).text.split()[0]
             if seen != wanted:

@@ -75,9 +75,16 @@ class Releases:
         :param protected: the live release and the one that a rollback goes to.
         :returns: the releases that were removed.
         """
-        kept = self.kept()
-        newest = set(kept[: self.settings.deploy.keep_releases])
-        removed = [release for release in kept if release not in newest | protected]
+        removed = self.outlived(protected)
         for release in removed:
             self.remove(release)
         return removed
+
+    def outlived(self, protected: set[str], coming: int = 0) -> list[str]:
+        """What `prune` removes.
+
+        :param coming: how many newer ones there will be by then.
+        """
+        kept = self.kept()
+        newest = set(kept[: max(0, self.settings.deploy.keep_releases - coming)])
+        return [release for release in kept if release not in newest | protected]

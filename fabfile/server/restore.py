@@ -71,7 +71,7 @@ class Restore:
         :raises DeployError: no room, the archive cannot be restored, or the rows are not what the
             manifest says; the new database is dropped.
         """
-        self._refuse_no_room()
+        self.refuse_no_room()
         name = database_names.named(self.live, role, self.site.release)
         with self.database.maintenance.session(statement_limit=self.limit) as session:
             properties = Properties.of(session, self.live)
@@ -108,7 +108,8 @@ class Restore:
         with self.database.maintenance.session() as session:
             kept.drop(session, name)
 
-    def _refuse_no_room(self) -> None:
+    def refuse_no_room(self) -> None:
+        """:raises DeployError: less room than the restored database needs."""
         output = self.site.server.run(postgres.free_space(self.database.container.id))
         free = int(output.lines[-1].split()[3]) * 1024
         needed = ROOM * self.backup.size + int(self.site.settings.limits.free_disk_gb * 10**9)

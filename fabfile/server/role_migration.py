@@ -120,22 +120,29 @@ class RoleMigration(Migration):
         :raises DatabaseError: a check failed or the database refused; no row has moved.
         """
         with self._locked() as log:
-            entries = log.entries()
-            stages = [stage for stage in ("data", "contract") if standing(entries, stage)]
-            if not stages and not self._moved(log):
+            entries, back = log.entries(), self.reversals(log)
+            if not back:
                 return MovedBack()
             log.prepare()
             before = checks.map_counts(log.session, self.folder)
-            reversed_stages = ", ".join(map(literal, stages or ["data"]))
-            extra: dict[str, object] = {
-                # By the table, not by the log: contract may have been cut off half way.
-                "reverse_contract": checks.has_rule(log.session, self.settings, self.folder),
-                "reversed_stages": f"ARRAY[{reversed_stages}]",
-            }
-            self._runner(log, entries).reverse("data", extra)
+            self._runner(log, entries).reverse("data", back["data"])
         with self._session() as session:
             after = checks.map_counts(session, self.folder)
         return MovedBack(*(after[name] - before[name] for name in ("back", "since", "kept")))
+
+    def reversals(self, log: MigrationLog) -> dict[str, dict[str, object]]:
+        """As `Migration.reversals`: data and contract have one way back."""
+        entries = log.entries()
+        stages = [stage for stage in ("data", "contract") if standing(entries, stage)]
+        if not stages and not self._moved(log):
+            return {}
+        reversed_stages = ", ".join(map(literal, stages or ["data"]))
+        extra: dict[str, object] = {
+            # By the table, not by the log: contract may have been cut off half way.
+            "reverse_contract": checks.has_rule(log.session, self.settings, self.folder),
+            "reversed_stages": f"ARRAY[{reversed_stages}]",
+        }
+        return {"data": extra}
 
     def send_back(self) -> str:
         """The same, in one line; empty where nobody had to move."""

@@ -102,10 +102,23 @@ class Source:
 
         :raises CommandFailed: the build failed; the end of its output is the evidence.
         """
+        command = self.command(delivery.context, delivery.commit)
+        with self.server.console.building() as take:
+            limit = self.settings.ssh.build_timeout
+            self.server.run(command, timeout=limit, on_text=_by_line(take))
+
+    @property
+    def context(self) -> str:
+        """The folder on the server that code is built in."""
+        here = self.settings.source.kind == "server"
+        return self.settings.folders.project if here else f"{self.folder}/source"
+
+    def command(self, context: str, commit: str) -> list[str]:
+        """What builds the image."""
         source = self.settings.source
-        values = {"release": self.release, "commit": delivery.commit}
-        command = docker.build(
-            delivery.context,
+        values = {"release": self.release, "commit": commit}
+        return docker.build(
+            context,
             tag=self.image,
             dockerfile=source.dockerfile,
             arguments={
@@ -114,12 +127,9 @@ class Source:
                 )
                 for name, value in source.build_args.items()
             },
-            labels={RELEASE_LABEL: self.release, COMMIT_LABEL: delivery.commit},
+            labels={RELEASE_LABEL: self.release, COMMIT_LABEL: commit},
             builder=source.builder,
         )
-        with self.server.console.building() as take:
-            limit = self.settings.ssh.build_timeout
-            self.server.run(command, timeout=limit, on_text=_by_line(take))
 
     @property
     def _place(self) -> str:
@@ -166,14 +176,13 @@ class Source:
             _local(["git", "archive", "--format=tar.gz", f"--output={archive}", commit], cwd=folder)
             self.say(f"sending commit {commit[:10]}, {size(archive.stat().st_size)}")
             self.server.upload(archive, f"{self.folder}/source.tar.gz")
-        context = f"{self.folder}/source"
-        self.server.shell(_UNPACK, f"{self.folder}/source.tar.gz", context)
-        return Delivery(context, commit)
+        self.server.shell(_UNPACK, f"{self.folder}/source.tar.gz", self.context)
+        return Delivery(self.context, commit)
 
     def _from_server(self) -> Delivery:
-        project = self.settings.folders.project
-        commit = self.server.run(["git", "-C", project, "rev-parse", "HEAD"], check=False)
-        return Delivery(project, commit.text if commit.ok else "")
+        here = ["git", "-C", self.context, "rev-parse", "HEAD"]
+        commit = self.server.run(here, check=False)
+        return Delivery(self.context, commit.text if commit.ok else "")
 
     def _from_registry(self) -> Delivery:
         image = self.settings.source.image

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 from .. import interrupts
 from ..errors import DeployError
 from .migration_folder import REVERSES, STAGE_FILES, MigrationFolder
-from .migration_log import MigrationLog, insertion
+from .migration_log import MigrationLog
 from .people import counts, told
 from .sql_session import CHANGED_MEANWHILE, DatabaseError
-from .sql_text import checksum, fill_in, literal
-from .stage_text import check_text, messages, mode_of, stage_values
+from .sql_text import literal
+from .stage_script import BATCH, StageScript
+from .stage_text import check_text, mode_of
 
 if TYPE_CHECKING:
     from ..settings import Settings
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 # A transaction that met somebody else's change of a row is tried again; in the end, writers wait.
 TRIES, EXCLUSIVE_TRIES = 4, 2
-BATCH = "data-batch.sql"
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class StageRunner:
                 self._in_batches()
                 extra = {"counts_before": literal(json.dumps(before, sort_keys=True))}
             if not self.folder.has(STAGE_FILES[stage][-1]):
-                self.log.session.execute(self._ending(stage, "COMPLETED"))
+                self.log.session.execute(self.script.ending(stage, "COMPLETED"))
             elif not self.send(stage, STAGE_FILES[stage][-1], "COMPLETED", extra):
                 return "done; the answer was lost on the way"
             after = self._counts()
@@ -75,7 +75,7 @@ class StageRunner:
             if self.send(stage, file, "REVERSED", extra or {}) and not self._has(
                 stage, "REVERSED", last, self.log
             ):
-                files = self._reverse_files(stage)
+                files = self.script.reverse_files(stage)
                 self.log.add(stage, "REVERSED", self.release, files=files)
 
     def send(self, stage: str, file: str, status: str, extra: Mapping[str, object]) -> bool:
@@ -86,11 +86,10 @@ class StageRunner:
         :raises DatabaseError: it failed.
         """
         last, mode = self._last(), mode_of(self.folder.path / file)
-        ending = self._ending(stage, status) if mode == "one" else ""
         for left in reversed(range(TRIES)):
-            sql = self._filled(stage, file, {**extra, "exclusive": left < EXCLUSIVE_TRIES})
+            values = {**extra, "exclusive": left < EXCLUSIVE_TRIES}
             try:
-                for message in messages(mode, sql, ending):
+                for message in self.script.messages(stage, file, status, values):
                     self.log.session.execute(message)
                 return True
             except DatabaseError as error:
@@ -105,31 +104,13 @@ class StageRunner:
 
     # -- what belongs to a stage -------------------------------------------------------------------
 
-    def _ending(self, stage: str, status: str) -> str:
-        """Checks and log entry; a stage that is taken back is not checked."""
-        forward = status == "COMPLETED"
-        files = self.folder.checksums(stage) if forward else self._reverse_files(stage)
-        entry = insertion(
-            self.folder.name,
-            stage,
-            status,
-            self.release,
-            files=files,
-            backup_sha256=self.backup_sha256,
-        )
-        checks = check_text(self.folder, self.settings, stage) if forward else ""
-        return f"{checks}{entry}"
+    @property
+    def script(self) -> StageScript:
+        return StageScript(self.settings, self.folder, self.release, self.backup_sha256)
 
     def _check(self, stage: str) -> None:
         if text := check_text(self.folder, self.settings, stage):
             self.log.session.execute(text)
-
-    def _reverse_files(self, stage: str) -> dict[str, str]:
-        return {REVERSES[stage]: checksum(self.folder.path / REVERSES[stage])}
-
-    def _filled(self, stage: str, file: str, extra: Mapping[str, object]) -> str:
-        values = stage_values(self.settings, self.folder, stage, self.release, self.backup_sha256)
-        return fill_in(self.folder.path / file, {**values, **extra})
 
     def _counts(self) -> dict[str, Any] | None:
         """Of a move of roles only: counting a large table for a new column helps nobody."""
@@ -145,7 +126,7 @@ class StageRunner:
 
     def _in_batches(self) -> None:
         """Short transactions, until one finds nothing to do that nobody has locked."""
-        sql = self._filled("data", BATCH, {})
+        sql = self.script.filled("data", BATCH, {})
         while self.log.session.number(sql):
             interrupts.check()
 

@@ -94,7 +94,7 @@ class Swap:
             oids = self._oids(session)
             refuse_tied(session, self.name)
             kept = self._free_name(session, stamp)
-            sql = self._renames(kept)
+            sql = self.renames(kept)
             with self._ending_others(session, oids) as cutter:
                 self._try(session, sql, kept, oids, cutter)
         return kept
@@ -121,7 +121,11 @@ class Swap:
             stamp = (moment + timedelta(seconds=1)).strftime(STAMP)
         return name
 
-    def _renames(self, kept: str) -> str:
+    def renames(self, kept: str) -> str:
+        """The one transaction that swaps.
+
+        :param kept: the name that the live one gets.
+        """
         live = identifier(self.name)
         statements = [
             "BEGIN",

@@ -18,6 +18,7 @@ import yaml
 from fabfile import interrupts, preflight
 from fabfile.errors import BadSettings, DeployError, Interrupted, TakenBack, ValidationFailed
 from fabfile.phases.phase import Phase, Step
+from fabfile.plans.deeds import only
 from fabfile.report.console import Console
 from fabfile.server.connection import Server
 from fabfile.settings import load
@@ -253,7 +254,8 @@ class TwoSteps(Phase):
         site.__dict__.update(lock=lock, ledger=Told(), migration_folders=())
 
     def steps(self) -> tuple[Step, ...]:
-        return (Step("one", lambda: self.done.append("one"), self.undo),)
+        plan = only("server", "does one")
+        return (Step("one", lambda: self.done.append("one"), self.undo, plan=plan),)
 
     def undo(self) -> str:
         self.done.append("undone")

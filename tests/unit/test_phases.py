@@ -21,7 +21,7 @@ from fabfile.phases import (
 from fabfile.phases.phase import Phase
 from fabfile.report.console import Console
 from fabfile.server.connection import Server
-from fabfile.server.ledger import Entry
+from fabfile.server.ledger import CutOff, Entry
 from fabfile.settings import load
 from fabfile.site import Site
 
@@ -47,6 +47,7 @@ def test_a_step_names_only_triggers_of_its_phase_and_has_a_title_of_its_own(
     assert len({step.title for step in steps}) == len(steps)
     assert phase.criteria
     assert phase.triggers
+    assert all(callable(step.plan) for step in steps)
 
 
 @pytest.mark.parametrize(
@@ -69,3 +70,30 @@ def test_only_what_a_deploy_brought_visitors_to_is_left_by_a_failed_validation(
 
 def test_hooks_and_webhooks_know_every_phase() -> None:
     assert set(settings_hooks.PHASES) == {"deploy", *(phase.name for phase in PHASES)}
+
+
+def test_every_other_way_through_a_phase_has_planned_steps_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of a run that was cut off, and with options; nothing is contacted to build them."""
+    settings = load({"ssh": {"host": "nobody@127.0.0.1:9"}})
+    site = Site(settings, Server(settings), Console())
+    monkeypatch.setattr(full_rollback, "kept_by_any", lambda *_: "kept")
+    variants: list[Phase] = [
+        rollback.Rollback(site, finish=True),
+        restore.DatabaseRestore(site, "x", keep_new_rows=True),
+        full_rollback.FullRollback(site, dead=_dead()),
+    ]
+    for live in (True, False):
+        phase = blue_green.BlueGreen(site, resume=True)
+        phase.__dict__ |= {"_is_live": live, "_is_built": True}
+        variants.append(phase)
+    for variant in variants:
+        assert all(callable(step.plan) for step in variant.steps())
+
+
+def _dead() -> CutOff:
+    where = {"time": "", "who": "", "host": ""}
+    detail = {"keep_new_rows": False, "to": "20260101-000000"}
+    entries = tuple(Entry(e, "", "", **where, detail=detail) for e in ("restoring", "going-back"))
+    return CutOff((), "rollback --full", "", **where, phase="", entries=entries)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from ...errors import DeployError
+from ...report import plan_text
 from ...server.root import Root
 from ...site import Site
+from . import planned
 from .server import ServerSetup
 from .site import SiteSetup
 from .step import SetupStep
@@ -13,10 +15,11 @@ TITLE = "setup"
 WIDTH = 27  # of a step's title
 
 
-def setup(site: Site, *, plan: bool = False, source: str = "") -> None:
+def setup(site: Site, *, plan: bool = False, source: str = "", as_document: bool = False) -> None:
     """Do what is missing, step by step; or say what that is.
 
     :param plan: only say it.
+    :param as_document: say it as one JSON document.
     :param source: folder of this machine with the compose file and what belongs beside it.
     :raises BadSettings: no such folder, or no compose file in it; nothing was contacted.
     :raises DeployError: no way to be root, or a step failed; the next run goes on from there.
@@ -26,6 +29,9 @@ def setup(site: Site, *, plan: bool = False, source: str = "") -> None:
     server, own = ServerSetup(site, root), SiteSetup(site, folder)
     found = [(step, step.already()) for step in (*server.steps(), *own.steps())]
     missing = [step for step, words in found if not words]
+    if plan and as_document:
+        planned.document(site, found).show()
+        return
     if plan or not missing:
         for step, words in found:
             _say(site, step, words)
@@ -40,6 +46,8 @@ def setup(site: Site, *, plan: bool = False, source: str = "") -> None:
 def _say(site: Site, step: SetupStep, already: str) -> None:
     mark, words = ("✓", f"already so: {already}") if already else ("→", f"would {step.would()}")
     site.console.line(f"  {mark} {step.title:<{WIDTH}} {words}")
+    if not already:
+        plan_text.show_diff(site.console, step.diff())
 
 
 def _say_count(site: Site, root: Root, todo: int, steps: int) -> None:

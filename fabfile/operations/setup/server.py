@@ -12,6 +12,7 @@ from ... import interrupts
 from ...commands import docker, system
 from ...commands.daemon import FILE, rotates, with_rotation
 from ...errors import DeployError
+from ...plans.deeds import writes
 from ...server.apt import Apt
 from ...server.compose import find_compose
 from ...server.folders import read_folder
@@ -79,7 +80,12 @@ class ServerSetup:
         user = self.server.run(["id", "-un"]).text
         return (
             SetupStep(
-                "log rotation for containers", self._rotates, self._would_rotate, self._rotate, True
+                "log rotation for containers",
+                self._rotates,
+                self._would_rotate,
+                self._rotate,
+                root=True,
+                diff=self._rotation,
             ),
             SetupStep(
                 "Docker and Compose", self._has_docker, self._would_install, self._install, True
@@ -139,6 +145,13 @@ class ServerSetup:
         except DeployError as error:
             return f"refuse: {error.reason}"
         return f"merge log-opts into {FILE}" + (" and keep a copy of it" if former else "")
+
+    def _rotation(self) -> str:
+        try:
+            former = self._daemon_file()
+            return writes(FILE, with_rotation(former), before=former or None).diff
+        except DeployError:
+            return ""  # it would be refused
 
     def _rotate(self) -> None:
         former = self._daemon_file()

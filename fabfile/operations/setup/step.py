@@ -15,6 +15,7 @@ class SetupStep:
     :param would: what `act` would do, in words that fit after `would`. Only reads.
     :param act: makes it so; right to do again after it failed half way.
     :param root: needs root.
+    :param diff: of the file that `act` would write, as unified lines; empty for none. Only reads.
     """
 
     title: str
@@ -22,3 +23,4 @@ class SetupStep:
     would: Callable[[], str]
     act: Callable[[], None]
     root: bool = False
+    diff: Callable[[], str] = lambda: ""
