@@ -14,7 +14,7 @@ LAB_TEST := $(BIN)/python -m pytest $(SIDE_BY_SIDE) --verbose --tb=short --durat
 OLD_FLAVOUR := tests/lab/test_deploy.py tests/lab/test_emergency.py
 FAB    := $(BIN)/fab $(if $(SETTINGS),-f $(SETTINGS)) $(if $(TARGET),-H $(TARGET))
 
-.PHONY: help demo test bench unit lab-test docs lint lab lab-down packages \
+.PHONY: help demo test bench unit lab-test docs recordings lint lab lab-down packages \
         assess migrate blue-green validate rollback deploy
 
 help: ## Show what there is
@@ -39,6 +39,9 @@ lab-test: $(READY) packages ## The tests against the lab; LAB_FLAVOUR=bookworm: 
 
 docs: $(READY) ## Write the pages of docs/ that are made from the code
 	$(BIN)/python -m docs.generate
+
+recordings: $(READY) packages ## Record a deploy, a failed one and a rollback in the lab, for docs/
+	$(BIN)/python -m docs.record
 
 lint: $(READY) ## ruff, mypy and shellcheck
 	$(BIN)/ruff format --check .

@@ -23,6 +23,7 @@ from pydantic.fields import FieldInfo
 import fabfile
 import fabfile.documents
 from fabfile.documents import Document
+from fabfile.documents.plan import PlanDocument
 from fabfile.settings import Settings
 from fabfile.tasks_base import ALL_OR_NOTHING, OPTIONS
 
@@ -101,25 +102,39 @@ def pages() -> dict[str, str]:
     return written
 
 
+@functools.cache
 def documents() -> dict[str, type[Document]]:
-    """What the tasks print with --json, by file name: each document that is no part of another."""
-    found: dict[str, type[Document]] = {}
+    """Each document that is no part of another, by file name: the command's that prints it."""
+    found: list[type[Document]] = []
     for module in pkgutil.iter_modules(fabfile.documents.__path__):
         here = importlib.import_module(f"fabfile.documents.{module.name}")
-        found |= {
-            name: value
-            for name, value in vars(here).items()
+        found += [
+            value
+            for value in vars(here).values()
             if inspect.isclass(value) and issubclass(value, Document)
             if value.__module__ == here.__name__
-        }
-    schemas = [document.model_json_schema(mode="serialization") for document in found.values()]
+        ]
+    schemas = [document.model_json_schema(mode="serialization") for document in found]
     parts = {name for schema in schemas for name in schema.get("$defs", {})}
-    return {_file_name(name): value for name, value in found.items() if name not in parts}
+    whole = [one for one in found if one.command or one.__name__ not in parts]
+    return {_file_name(one.command or one.__name__.lower()): one for one in whole}
 
 
-def _file_name(class_name: str) -> str:
-    """RunReport as run-report."""
-    return re.sub(r"(?<!^)(?=[A-Z])", "-", class_name).lower()
+def printed_by(name: str) -> dict[str, str]:
+    """A task's documents: the file's name of each by the command that prints it."""
+    found = {
+        one.command: file
+        for file, one in documents().items()
+        if one.command.partition(" ")[0] == name
+    }
+    if any(one.name == "plan" for one in arguments(tasks()[name])):
+        found[f"{name} --plan"] = PlanDocument.command
+    return found
+
+
+def _file_name(command: str) -> str:
+    """`report --list` as report-list."""
+    return command.replace(" --", "-")
 
 
 # -- a task ------------------------------------------------------------------------------------
@@ -135,6 +150,9 @@ def _task(name: str, task: Task[Any]) -> str:
         lines += ["| option | what it is for |", "|---|---|"]
         lines += [f"| {_spelled(one)} | {_cell(one.help or '')} |" for one in own]
         lines.append("")
+    if found := printed_by(name):
+        links = (f"[`{c} --json`](../{SCHEMAS}/{file}.json)" for c, file in found.items())
+        lines += [f"The schema of what it prints: {', '.join(links)}.", ""]
     groups = ", ".join(f"[`{g}`](../{SETTINGS}#{g})" for g in (*EVERY, *GOES_BY[name]))
     lines += [
         f"With {', '.join(_spelled(one) for one in common)}: "
@@ -274,7 +292,18 @@ def _cell(text: str) -> str:
 
 def _schema(document: type[Document]) -> str:
     schema = document.model_json_schema(mode="serialization")
+    for model in (schema, *schema.get("$defs", {}).values()):
+        _describe(model)
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def _describe(model: dict[str, Any]) -> None:
+    """What a docstring says of a field belongs to the field."""
+    text, *fields = re.split(r"^:param (\w+): ", model.get("description", ""), flags=re.MULTILINE)
+    for name, words in zip(fields[::2], fields[1::2], strict=True):
+        model["properties"][name]["description"] = " ".join(words.split())
+    if fields:
+        model["description"] = text.strip()
 
 
 # -- writing -----------------------------------------------------------------------------------

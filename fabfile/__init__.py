@@ -54,14 +54,20 @@ _PLAN = {
 _DATA = {"data": "When the rows move: auto, now (the guide's order) or after-switch."}
 
 
-@site_task(name="assess-infrastructure", aliases=["assess"], help=_PLAN)
+@site_task(
+    name="assess-infrastructure",
+    aliases=["assess"],
+    auto_shortflags=False,
+    documents=True,
+    help=_PLAN | {"json": _JSON},
+)
 def assess_infrastructure(site: Site, plan: bool = False, json: bool = False) -> None:
     """Check the site and take a verified backup (01).
 
     Changes nothing but the backup folder. Next: run-migration.
     """
-    act = partial(planning.assess, as_document=json) if plan else phases.assess
-    act(site)
+    act = planning.assess if plan else phases.assess
+    act(site, as_document=json)
 
 
 @site_task(name="run-migration", aliases=["migrate"], migrates=True, help=_DATA | _PLAN)
@@ -143,14 +149,20 @@ def rollback(
         act(site, to)
 
 
-@site_task(name="validate-deployment", aliases=["validate"], help=_PLAN)
+@site_task(
+    name="validate-deployment",
+    aliases=["validate"],
+    auto_shortflags=False,
+    documents=True,
+    help=_PLAN | {"json": _JSON},
+)
 def validate_deployment(site: Site, plan: bool = False, json: bool = False) -> None:
     """Check everything the guide lists; a critical failure rolls back (05).
 
     Saves a report on the server, /tmp/deployment-validation-<release>.txt.
     """
-    act = partial(planning.validate, as_document=json) if plan else phases.validate
-    act(site)
+    act = planning.validate if plan else phases.validate
+    act(site, as_document=json)
 
 
 @site_task(migrates=True, help=_DATA | _RESUME | _CANARY | _PLAN)
@@ -351,13 +363,13 @@ def execute(site: Site, command: str, colour: str = "") -> None:
     inside_operation.execute(site, command, colour)
 
 
-@site_task(reads=True)
-def releases(site: Site) -> None:
+@site_task(reads=True, auto_shortflags=False, help={"json": _JSON})
+def releases(site: Site, json: bool = False) -> None:
     """List the releases, how each ended, and which can be gone back to.
 
     Changes nothing. Next: rollback --to RELEASE.
     """
-    releases_operation.releases(site)
+    releases_operation.releases(site, as_document=json)
 
 
 @site_task(
@@ -377,7 +389,10 @@ def backup(site: Site, verify: str = "", plan: bool = False, json: bool = False)
         back_up(site)
 
 
-@site_task(reads=True, help={"prune": "First remove what the settings no longer keep."} | _PLAN)
+@site_task(
+    reads=True,
+    help={"prune": "First remove what the settings no longer keep."} | _PLAN | {"json": _JSON},
+)
 def backups(site: Site, prune: bool = False, plan: bool = False, json: bool = False) -> None:
     """List the backups and the databases that restores have kept.
 
@@ -385,12 +400,10 @@ def backups(site: Site, prune: bool = False, plan: bool = False, json: bool = Fa
     """
     if plan and not prune:
         raise BadSettings("--plan is for --prune: without it nothing is changed")
-    if json and not plan:
-        raise BadSettings("backups: --json is for --prune --plan")
     if plan:
         planning.prune(site, as_document=json)
     else:
-        backup_operation.backups(site, prune=prune)
+        backup_operation.backups(site, prune=prune, as_document=json)
 
 
 @site_task(
@@ -429,19 +442,22 @@ def restore(
     help={
         "diff": "Show what a switch would change in it, line by line.",
         "preview": "Show how to see the idle release through it, with the key.",
+        "json": _JSON,
     },
 )
-def nginx(site: Site, diff: bool = False, preview: bool = False) -> None:
+def nginx(site: Site, diff: bool = False, preview: bool = False, json: bool = False) -> None:
     """Show nginx's configuration file, what of it is ours, and where it sends visitors.
 
     Changes nothing. Next: deploy.
     """
+    if preview and json:
+        raise BadSettings("--preview says to a person what to do; allowed: without --json")
     if preview:
         nginx_operation.preview(site)
     elif diff:
-        nginx_operation.diff(site)
+        nginx_operation.diff(site, as_document=json)
     else:
-        nginx_operation.show(site)
+        nginx_operation.show(site, as_document=json)
 
 
 @newcomer_task(
@@ -467,13 +483,13 @@ def init(
     init_operation.init(newcomer, folder=folder, project=project, output=output, yes=yes)
 
 
-@site_task(reads=True)
-def migrations(site: Site) -> None:
+@site_task(reads=True, auto_shortflags=False, help={"json": _JSON})
+def migrations(site: Site, json: bool = False) -> None:
     """List the migrations: how each stage stands, since when, by which release, its checksum.
 
     Changes nothing. Next: run-migration applies what is pending.
     """
-    migration_operation.migrations(site)
+    migration_operation.migrations(site, as_document=json)
 
 
 @site_task(
@@ -510,10 +526,10 @@ def migration(
         migration_operation.reverse(site, reverse, yes=yes)
 
 
-@site_task(name="status", default=True, reads=True)
-def lock_status(site: Site) -> None:
+@site_task(name="status", default=True, reads=True, auto_shortflags=False, help={"json": _JSON})
+def lock_status(site: Site, json: bool = False) -> None:
     """Show who holds the site's lock, what that run does, and whether it lives."""
-    lock_operation.status(site)
+    lock_operation.status(site, as_document=json)
 
 
 @site_task(
@@ -535,12 +551,7 @@ def lock_release(
     act(site, reason, force)
 
 
-@site_task(
-    reads=True,
-    help={
-        "json": "One JSON document: a list of checks with name, verdict, found, why and mend.",
-    },
-)
+@site_task(reads=True, help={"json": _JSON})
 def doctor(site: Site, json: bool = False) -> None:
     """Go through the guide's pre-deployment checklist: what was found, why it matters, the mend.
 

@@ -16,7 +16,6 @@ import fabric
 from invoke.context import Context
 from invoke.executor import Executor as InvokeExecutor
 from invoke.tasks import Call
-from rich.console import Console as RichConsole
 
 from . import preflight, settings_guard
 from .errors import BadSettings
@@ -62,7 +61,10 @@ class Executor(fabric.Executor):  # type: ignore[misc]
                 self._refuse_bad_hosts()
             return super().execute(*tasks)
         part = Part.given()
-        self._console = console = Console(verbose=any(call.kwargs.get("verbose") for call in ours))
+        self._console = console = Console(
+            verbose=any(call.kwargs.get("verbose") for call in ours),
+            beside=any(call.kwargs.get("json") for call in ours),
+        )
         self._origins = Origins(settings_guard.files_of(self.config))
         with explained(console, self._origins):
             servers = self._servers(ours, part)
@@ -163,8 +165,7 @@ class Executor(fabric.Executor):  # type: ignore[misc]
         parallel = _number(_one(calls, "parallel"))
         all_or_nothing = any(call.kwargs.get("all_or_nothing") for call in calls)
         self._refuse(calls, all_or_nothing)
-        if _refuse_unfit(calls, len(servers), parallel):
-            console = Console(RichConsole(stderr=True, highlight=False, soft_wrap=True))
+        _refuse_unfit(calls, len(servers), parallel)
         refuse_shared({name: settings[0] for name, settings in servers.items()})
         makes = next((n for n, name in enumerate(names) if name in MAKES_A_RELEASE), None)
         outcomes = []
@@ -247,10 +248,11 @@ def _refuse_half_a_plan(calls: Sequence[Call]) -> None:
 
 
 def _refuse_no_document(calls: Sequence[Call]) -> None:
-    """What a task does is told in lines; only its plan is a document."""
+    """What most tasks do is told in lines; only its plan is a document."""
     for call in calls:
-        given, reads = call.kwargs, getattr(call.task, "reads", False)
-        if "plan" in given and given.get("json") and not (given["plan"] or reads):
+        task, given = call.task, call.kwargs
+        own = getattr(task, "reads", False) or getattr(task, "documents", False)
+        if "plan" in given and given.get("json") and not (own or given["plan"]):
             raise BadSettings(f"{call.called_as}: --json is for --plan")
 
 
@@ -273,11 +275,8 @@ def _number(text: str) -> int:
     return int(text or 1)
 
 
-def _refuse_unfit(calls: Sequence[Call], servers: int, parallel: int) -> bool:
-    """Refuse what several servers cannot do with one terminal and one standard output.
-
-    :returns: the parts print documents: nothing else may stand between them.
-    """
+def _refuse_unfit(calls: Sequence[Call], servers: int, parallel: int) -> None:
+    """Refuse what several servers cannot do with one terminal and one standard output."""
     for call in calls:
         task, name, given = call.task, call.called_as, call.kwargs
         assert isinstance(task, SiteTask)
@@ -288,10 +287,8 @@ def _refuse_unfit(calls: Sequence[Call], servers: int, parallel: int) -> bool:
                 f"{name} --{task.endless} never comes to the second server; "
                 f"allowed: one server, or --parallel {servers}"
             )
-    documents = any(call.kwargs.get("json") for call in calls)
-    if documents and parallel > 1:
+    if parallel > 1 and any(call.kwargs.get("json") for call in calls):
         raise BadSettings("--json and --parallel exclude each other; allowed: one of them")
-    return documents
 
 
 def _revision(site: Site) -> str:

@@ -50,11 +50,11 @@ def recorded(
     try:
         with _library_lines(console):
             yield
-        _say(console, calls)
+        _say(console)
     except Exit:  # the message of the failure has its name
         raise
     except BaseException:
-        _say(console, calls)
+        _say(console)
         raise
     finally:
         log.close()
@@ -90,15 +90,9 @@ def _head() -> list[str]:
     ]
 
 
-def _say(console: Console, calls: Sequence[Call]) -> None:
-    """On standard error where standard output is a document."""
-    if not console.log_name:
-        return
-    text = f"log: {console.log_name}"
-    if any(call.kwargs.get("json") for call in calls):
-        console.errors.print(text, markup=False, soft_wrap=True)
-    else:
-        console.line(text, style="dim")
+def _say(console: Console) -> None:
+    if console.log_name:
+        console.line(f"log: {console.log_name}", style="dim")
 
 
 class _ToConsole(logging.Handler):

@@ -36,7 +36,7 @@ SWITCH = (
     (f"build 1001stories:{NEW}", 8.2),
     ("start the idle colour", 2.1),
     ("wait until it is healthy", 4.4),
-    ("ask it directly: health, database, login", 0.3),
+    ("ask it directly: health, database, pages", 0.3),
     ("adopt the plain app container as blue", 0.1),
     ("move back roles that it cannot read", 0.2),
     (f"switch visitors to {NEW}, and prove it", 1.9),

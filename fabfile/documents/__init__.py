@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -9,10 +11,11 @@ class Document(BaseModel):
     """A document that a program reads: nothing in it is optional, so nothing has to be guessed.
 
     A value that is not known is null; times are UTC in ISO 8601, durations in seconds, sizes in
-    bytes.
+    bytes. `command` is the task, with its option, that prints it; its schema is named after that.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    command: ClassVar[str] = ""
 
     def show(self) -> None:
         """Print it on standard output, whole and alone."""

@@ -40,5 +40,7 @@ class Health(Document):
     :param healthy: the public address and the live colour are.
     """
 
+    command = "health"
+
     healthy: bool
     checks: list[HealthCheck]

@@ -21,4 +21,6 @@ class Line(Piece):
 class Logs(Document):
     """Lines of one or several containers, in the order of their times."""
 
+    command = "logs"
+
     lines: list[Line]

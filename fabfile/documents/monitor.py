@@ -22,11 +22,13 @@ class MonitorFinding(Document):
     until: str | None
 
 
-class MonitorDocument(Document):
+class Monitor(Document):
     """A run of the monitor in the foreground.
 
     `checks` is how many the last round made; `interrupted` is true where somebody ended it early.
     """
+
+    command = "monitor"
 
     site: str
     server: str
@@ -65,12 +67,14 @@ class MonitorPeriod(Document):
     every: int
 
 
-class MonitorStatusDocument(Document):
+class MonitorStatus(Document):
     """The monitor that `monitor --install` has set up.
 
     `timer` is systemd's word for it, null where there is no systemd; `last_round`, `period`
     and `release` are null before the first round, and `period` too outside of all of them.
     """
+
+    command = "monitor --status"
 
     site: str
     server: str

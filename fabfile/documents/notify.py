@@ -21,5 +21,7 @@ class ToldWebhook(Document):
 class Notify(Document):
     """Who is told what happened."""
 
+    command = "notify"
+
     report_url: str | None
     webhooks: list[ToldWebhook]

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from .report import Outcome
 
 
 class Piece(BaseModel):
@@ -64,3 +68,28 @@ class Usage(Piece):
         if self.memory is None or not self.memory_limit:
             return None
         return 100 * self.memory / self.memory_limit
+
+
+class PhaseCheck(Piece):
+    """One thing that a phase looked at."""
+
+    group: str
+    name: str
+    verdict: Literal["pass", "warn", "fail"]
+    expected: str
+    found: str
+    critical: bool = Field(description="its failure takes a deploy back")
+    seconds: float = Field(description="that its step took; the checks of one step share it")
+
+
+class PhaseRun(Piece):
+    """What a phase found that only looks, and how its command ended."""
+
+    site: str
+    server: str
+    release: str = Field(description="the stamp of this run, which names what it leaves")
+    seconds: float = Field(description="that the phase took, without what was taken back after it")
+    outcome: Outcome = Field(description="of the command; only `done` has exit code 0")
+    reason: str | None = Field(description="why it did not end well; null where it did")
+    taken_back: str | None = Field(description="what was taken back; null: nothing")
+    checks: list[PhaseCheck] = Field(description="in their order; up to what ended the phase")

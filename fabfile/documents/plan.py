@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from . import Document
 
@@ -78,6 +78,8 @@ class PlanDocument(Document):
     :param remarks: what is worth knowing before the first step.
     :param refused: a step is known that the task would stop at.
     """
+
+    command: ClassVar[str] = "plan"
 
     task: str
     site: str

@@ -9,4 +9,6 @@ from .pieces import ContainerState
 class Ps(Document):
     """The site's containers, running or not."""
 
+    command = "ps"
+
     containers: list[ContainerState]

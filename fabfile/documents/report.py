@@ -174,6 +174,8 @@ class LiveRelease(Document):
 class RunReport(Document):
     """One run that moved visitors, or was to: a deploy, a rollback, a restore."""
 
+    command = "report"
+
     version: Literal[1]
     id: str = Field(description="the report's name: the run's stamp, and -2 and so on behind it")
     release: str = Field(description="the run's stamp; of a deploy the release that it makes")
@@ -218,5 +220,7 @@ class ReportLine(Document):
 
 class ReportList(Document):
     """`report --list`: newest first."""
+
+    command = "report --list"
 
     reports: tuple[ReportLine, ...]

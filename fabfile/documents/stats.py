@@ -9,4 +9,6 @@ from .pieces import Usage
 class Stats(Document):
     """What the running containers use, in one reading."""
 
+    command = "stats"
+
     containers: list[Usage]

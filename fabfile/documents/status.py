@@ -154,6 +154,8 @@ class Status(Document):
     :param lock: null also where it is free.
     """
 
+    command = "status"
+
     site: str
     server: str
     time: str

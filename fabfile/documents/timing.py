@@ -44,6 +44,8 @@ class Timing(Document):
     :param phases: null without a good answer.
     """
 
+    command = "timing"
+
     url: str
     address: str
     samples: int

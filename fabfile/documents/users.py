@@ -14,6 +14,8 @@ class Users(Document):
     :param sessions: null where the site keeps none in its database.
     """
 
+    command = "users"
+
     table: str | None
     users: int | None
     roles: dict[str, int]

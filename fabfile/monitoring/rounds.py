@@ -121,7 +121,7 @@ class Rounds:
         try:
             return security.check_certificate(self.settings.public)
         except NoHandshake as error:
-            return [_of(security.GROUP, "HTTPS", False, "an answer", str(error), critical=True)]
+            return [_of(security.GROUP, "HTTPS", False, "an answer", error.reason, critical=True)]
 
     # -- on the server -------------------------------------------------------------------------
 

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Literal, TypeVar
 
-from ..errors import DeployError
-from ..report.columns import columns
+from ..documents.backups import BackupLine, KeptDatabase
+from ..documents.backups import Backups as Document
+from ..errors import DeployError, Interrupted, ServerUnreachable
+from ..report.backups_text import show
 from ..report.words import age, seconds_between, size
 from ..server.backup import DUMP, Backup
 from ..server.backups import DAY
 from ..server.containers import FORMER_LABEL
-from ..server.kept import kept_databases, sweep_candidates
+from ..server.kept import Kept, kept_databases, sweep_candidates
 from ..server.restore import Restore
 from ..server.shelf import Shelf
 from ..site import Site
 
-_COLUMNS = ("", "name", "age", "size", "verified")  # kind and release stand in the name
-_RIGHT = ("age", "size")
-_LEGEND = {
-    "*": "what a full rollback goes to: fab rollback --full",
-    "**": "what a second one after it goes to",
-}
+Found = TypeVar("Found")
 _CHAIN = 3  # releases: the live one, and those that two rollbacks in a row go to
 
 
@@ -60,25 +58,17 @@ def verify(site: Site, name: str) -> None:
     )
 
 
-def backups(site: Site, *, prune: bool = False) -> None:
+def backups(site: Site, *, prune: bool = False, as_document: bool = False) -> None:
     """List the backups, newest first, and what a full rollback goes to.
 
     :param prune: first remove what the settings no longer keep.
     """
-    if prune:
-        _prune(site)
-    shelf = site.backups.look()
-    if shelf.backups:
-        _print(site, _rows(site, shelf))
+    removed = _prune(site) if prune else []
+    found = _read(site, removed)
+    if as_document:
+        found.show()
     else:
-        site.console.line(f"no backup yet in {site.backups.parent}; make one: fab backup")
-    _print_kept(site)
-    for name, why in shelf.unreadable.items():
-        site.console.warn(f"{name}: its manifest cannot be read ({why}); its dump may be whole")
-    for name in shelf.unfinished:
-        site.console.warn(f"{name}: not finished, by a run that was cut off or is at work now")
-    if shelf.unfinished:
-        site.console.line("next: fab backups --prune removes what was cut off")
+        show(site.console, found)
 
 
 def rollback_releases(site: Site) -> list[str]:
@@ -100,7 +90,8 @@ def rollback_releases(site: Site) -> list[str]:
     return releases
 
 
-def _prune(site: Site) -> None:
+def _prune(site: Site) -> list[str]:
+    """:returns: the names of what was removed."""
     with site.locked("backups", changes=False):
         site.lock.enter("backups", "prune")
         gone = site.backups.prune(protect=targeted(site, site.backups.look()))
@@ -114,6 +105,7 @@ def _prune(site: Site) -> None:
             site.log("backups-removed", names=names)
         else:
             site.console.line("nothing to remove: the settings keep every backup")
+    return names
 
 
 def targeted(site: Site, shelf: Shelf) -> set[str]:
@@ -151,57 +143,74 @@ def _say_made(site: Site, made: Backup) -> None:
     say.line("next: fab backups lists them all")
 
 
-# -- the table ---------------------------------------------------------------------------------
+# -- the list ----------------------------------------------------------------------------------
 
 
-def _rows(site: Site, shelf: Shelf) -> list[dict[str, str]]:
-    marks = _marks(site, shelf)
-    rows = []
-    for one in reversed(shelf.backups):
-        restored = one.restored_at and age(seconds_between(one.restored_at, site.server.now()))
-        rows.append(
-            {
-                "": marks.get(one.name, ""),
-                "name": one.name,
-                "age": age(_age(site, one)),
-                "size": size(next(file.bytes for file in one.files if file.name == DUMP)),
-                "verified": f"restored {restored} ago" if restored else "read to its end",
-            }
-        )
-    return rows
+def _read(site: Site, removed: Sequence[str]) -> Document:
+    shelf, now = site.backups.look(), site.server.now()
+    problems: dict[str, str] = {}
+    targets = (
+        _known(problems, "full_rollback", lambda: _targets(site, shelf)) if shelf.backups else {}
+    )
+    kept = _known(problems, "kept_databases", lambda: kept_databases(site.database))
+    return Document(
+        folder=site.backups.parent,
+        backups=[_line(one, now, (targets or {}).get(one.name)) for one in reversed(shelf.backups)],
+        kept_databases=None if kept is None else [_kept(one) for one in kept],
+        unreadable=dict(shelf.unreadable),
+        unfinished=list(shelf.unfinished),
+        removed=list(removed),
+        problems=problems,
+    )
 
 
-def _marks(site: Site, shelf: Shelf) -> dict[str, str]:
-    """`*` and `**` by name: what a full rollback goes to, and a second one after it."""
+def _known(problems: dict[str, str], name: str, ask: Callable[[], Found]) -> Found | None:
+    """What cannot be read hides no backup; `problems` says why."""
     try:
-        releases = rollback_releases(site)
+        return ask()
+    except (Interrupted, ServerUnreachable):
+        raise
     except DeployError as error:
-        site.console.warn(f"what a full rollback goes to is not known: {error.reason}")
-        return {}
-    marks = {}
+        problems[name] = error.reason
+        return None
+
+
+def _targets(site: Site, shelf: Shelf) -> dict[str, Literal[1, 2]]:
+    """What a full rollback goes to, and a second one after it, by name."""
+    releases = rollback_releases(site)
+    targets: dict[str, Literal[1, 2]] = {}
     first = shelf.rollback_target(releases[0])
     if first:
-        marks[first.name] = "*"
+        targets[first.name] = 1
     for second in shelf.of_kind("pre-migration"):
         if second.release in releases[1:2]:
-            marks.setdefault(second.name, "**")
-    return marks
+            targets.setdefault(second.name, 2)
+    return targets
 
 
-def _print(site: Site, rows: Sequence[dict[str, str]]) -> None:
-    columns(site.console, _COLUMNS, [[row[name] for name in _COLUMNS] for row in rows], _RIGHT)
-    for mark, meaning in _LEGEND.items():
-        if any(row[""] == mark for row in rows):
-            site.console.line(f"{mark:<2} {meaning}")
+def _line(one: Backup, now: str, target: Literal[1, 2] | None) -> BackupLine:
+    return BackupLine(
+        name=one.name,
+        kind=one.kind,
+        release=one.release,
+        time=one.time,
+        who=one.who,
+        age=seconds_between(one.time, now),
+        dump_bytes=next(file.bytes for file in one.files if file.name == DUMP),
+        bytes=sum(file.bytes for file in one.files),
+        database_bytes=one.size,
+        tables=len(one.counts),
+        rows=sum(one.counts.values()),
+        sha256=one.sha256,
+        not_copied=list(one.not_copied),
+        verified=one.verified,
+        restored_at=one.restored_at or None,
+        restored_age=seconds_between(one.restored_at, now) if one.restored_at else None,
+        full_rollback=target,
+    )
 
 
-def _print_kept(site: Site) -> None:
-    """The databases that restores have kept; a database that is away hides no backup."""
-    try:
-        there = kept_databases(site.database)
-    except DeployError as error:
-        site.console.warn(f"databases kept by restores are not known: {error.reason}")
-        return
-    for kept in there:
-        until = f"{kept.kept_at:%Y-%m-%d %H:%M}"
-        site.console.line(f"kept database {kept.name}: live until {until}, {size(kept.size)}")
+def _kept(one: Kept) -> KeptDatabase:
+    return KeptDatabase(
+        name=one.name, live_until=f"{one.kept_at:%Y-%m-%dT%H:%M:%SZ}", bytes=one.size
+    )

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from ..documents.lock import LockStatus
 from ..errors import BadSettings, DeployError
 from ..report.words import age
 from ..server.lock import Held
 from ..site import Site
+from .status_reading import lock_of
 
 _SHOWN = 500  # characters of a file that is no lock
 
 
-def status(site: Site) -> None:
+def status(site: Site, *, as_document: bool = False) -> None:
     """Print who holds the lock, what that run is doing, and whether it lives."""
     say = site.console.line
     held = site.lock.look()
+    if as_document:
+        _document(site, held).show()
+        return
     if held is None:
         say("lock:      free", style="bold")
         return
@@ -65,6 +70,16 @@ def refuse_beating(held: Held, force: bool) -> None:
 def _cleared(site: Site, held: Held, force: bool) -> bool:
     refuse_beating(held, force)
     return site.lock.clear(held, force=force)
+
+
+def _document(site: Site, held: Held | None) -> LockStatus:
+    return LockStatus(
+        path=site.lock.path,
+        lock=lock_of(held),
+        age=held.age if held else None,
+        content=held.text[:_SHOWN] if held and held.owner is None else None,
+        next=_next(site, held) if held else None,
+    )
 
 
 def _described(site: Site, held: Held) -> list[tuple[str, str]]:

@@ -131,7 +131,7 @@ class _Printer:
     def _print(self, source: str, time: str, text: Text) -> None:
         style = self._styles.setdefault(source, _OTHERS[len(self._styles) % len(_OTHERS)])
         mark = Text(f"{source:<{self._width}} │ ", style=style)
-        self.rich.print(Text.assemble(mark, (f"{time:<8}  ", "dim"), text))
+        self.rich.print(Text.assemble(mark, (f"{time:<8}  ", "dim"), text), soft_wrap=True)
 
 
 class _Following:

@@ -6,13 +6,15 @@ import contextlib
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+from ..documents.migrations import MigrationLine, MigrationStage, StageState
+from ..documents.migrations import Migrations as Document
 from ..errors import BadSettings, DeployError
-from ..report.columns import columns
+from ..report.migrations_text import show
 from ..server.migration import Migration
-from ..server.migration_checks import SHORT, changed_files
+from ..server.migration_checks import changed_files
 from ..server.migration_folder import (
     LONGEST,
     REVERSES,
@@ -27,10 +29,9 @@ from ..server.sql_text import PROJECT
 from ..site import Site
 
 SKELETON = PROJECT / "templates/migration"
-_HEAD = ("migration", "stage", "state", "when (UTC)", "by release", "sha256", "files")
 _NEW_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 # How the last event of a stage that does not hold is called.
-_STATES = {
+_STATES: dict[str, StageState] = {
     "REVERSED": "rolled back",
     "ROLLED_BACK": "rolled back",
     "DEFERRED": "deferred",
@@ -39,28 +40,26 @@ _STATES = {
 }
 
 
-def migrations(site: Site) -> None:
+def migrations(site: Site, *, as_document: bool = False) -> None:
     """Print each migration's stages: how they stand, since when, by which release."""
-    every, here = Migrations(site).every(), site.migrations_here
+    known = Migrations(site)
+    found = _read(site, known)
+    if as_document:
+        found.show()
+    else:
+        show(site.console, found, known.none)
+
+
+def _read(site: Site, known: Migrations) -> Document:
+    every, here = known.every(), site.migrations_here
     folders = {folder.name: folder for folder in here.readable}
-    rows = [
-        row
-        for name in sorted({*folders, *every}, key=_order)
-        for row in _rows(name, folders.get(name), every.get(name, []))
-    ]
-    for fault in here.wrong.values():
-        site.console.warn(f"not listed, and no deploy goes by it: {fault.reason}")
-    if not rows:
-        site.console.line(f"{Migrations(site).none}; begin one: fab migration --new NAME")
-        return
-    columns(site.console, _HEAD, rows)
-    for name, why in Migrations(site).skipped.items():
-        site.console.line(f"{name}: {why}")
-    if any(row[-1].startswith("CHANGED") for row in rows):
-        site.console.warn(
-            "a file that was changed after it had been applied is refused: bring it back as it "
-            "was, and write what is new as a new migration"
-        )
+    return Document(
+        migrations=[
+            _line(name, folders.get(name), every.get(name, []), known.skipped.get(name))
+            for name in sorted({*folders, *every}, key=_order)
+        ],
+        wrong={name: fault.reason for name, fault in here.wrong.items()},
+    )
 
 
 def _order(name: str) -> tuple[int, str]:
@@ -68,27 +67,35 @@ def _order(name: str) -> tuple[int, str]:
     return (int(number) if number.isdigit() else 0, name)
 
 
-def _rows(
-    name: str, folder: MigrationFolder | None, entries: Sequence[LogEntry]
-) -> Iterator[tuple[str, ...]]:
-    known = folder.stages if folder else ()
-    stages = [s for s in STAGES if s in known or standing(entries, s)]
-    if not stages:
-        yield (name, "-", "empty: only comments" if folder else "-", "", "", "", "")
-    for number, stage in enumerate(stages):
-        state, entry = _state(entries, stage)
-        yield (
-            "" if number else name,
-            stage,
-            state,
-            entry.time[:16] if entry else "-",
-            entry.release if entry else "-",
-            _checksum(stage, folder, entry if state == "applied" else None),
-            _files(folder, entry if state == "applied" else None),
-        )
+def _line(
+    name: str, folder: MigrationFolder | None, entries: Sequence[LogEntry], skipped: str | None
+) -> MigrationLine:
+    has = folder.stages if folder else ()
+    stages = [s for s in STAGES if s in has or standing(entries, s)]
+    return MigrationLine(
+        name=name,
+        here=folder is not None,
+        stages=[_stage(stage, folder, entries) for stage in stages],
+        skipped=skipped,
+    )
 
 
-def _state(entries: Sequence[LogEntry], stage: str) -> tuple[str, LogEntry | None]:
+def _stage(
+    stage: str, folder: MigrationFolder | None, entries: Sequence[LogEntry]
+) -> MigrationStage:
+    state, entry = _state(entries, stage)
+    applied = entry if state == "applied" else None
+    return MigrationStage(
+        stage=stage,
+        state=state,
+        time=f"{entry.time.replace(' ', 'T')}Z" if entry else None,
+        release=entry.release if entry else None,
+        sha256=_checksum(stage, folder, applied),
+        changed=list(changed_files(folder, applied)) if folder and applied else [],
+    )
+
+
+def _state(entries: Sequence[LogEntry], stage: str) -> tuple[StageState, LogEntry | None]:
     """A word, and the entry that it is by."""
     if entry := standing(entries, stage):
         return "applied", entry
@@ -100,20 +107,10 @@ def _state(entries: Sequence[LogEntry], stage: str) -> tuple[str, LogEntry | Non
     return (_STATES[mine[-1].status], mine[-1]) if mine else ("pending", None)
 
 
-def _checksum(stage: str, folder: MigrationFolder | None, applied: LogEntry | None) -> str:
+def _checksum(stage: str, folder: MigrationFolder | None, applied: LogEntry | None) -> str | None:
     """Of the stage's main file: as it was applied, or as it would be."""
     files = applied.files if applied else folder.checksums(stage) if folder else {}
-    main = next((file for file in reversed(STAGE_FILES[stage]) if file in files), "")
-    return files[main][:SHORT] if main else "-"
-
-
-def _files(folder: MigrationFolder | None, applied: LogEntry | None) -> str:
-    if folder is None:
-        return "its folder is not here"
-    changed = changed_files(folder, applied) if applied else {}
-    if changed:
-        return f"CHANGED: {', '.join(changed)}"
-    return "unchanged" if applied else "-"
+    return next((files[file] for file in reversed(STAGE_FILES[stage]) if file in files), None)
 
 
 def new(site: Site, name: str) -> None:

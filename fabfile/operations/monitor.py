@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..documents.monitor import MonitorDocument, MonitorFinding
+from ..documents.monitor import Monitor, MonitorFinding
 from ..errors import DeployError
 from ..monitoring.findings import Finding
 from ..monitoring.watch import Watch
@@ -53,8 +53,8 @@ def _sum_up(watch: Watch) -> None:
         say(f"  {finding.since[11:19]} – {until}  {MARKS[finding.check.verdict]} {finding}")
 
 
-def _document(watch: Watch) -> MonitorDocument:
-    return MonitorDocument(
+def _document(watch: Watch) -> Monitor:
+    return Monitor(
         site=watch.site.settings.name,
         server=str(watch.site.server),
         release=watch.release or None,

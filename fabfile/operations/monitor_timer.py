@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..documents.monitor import MonitorCheck, MonitorOpen, MonitorPeriod, MonitorStatusDocument
+from ..documents.monitor import MonitorCheck, MonitorOpen, MonitorPeriod, MonitorStatus
 from ..errors import DeployError
 from ..monitoring import script
 from ..monitoring.schedule import SCHEDULE
@@ -82,9 +82,9 @@ def status(site: Site, *, as_document: bool = False) -> None:
         say(f"  {MARKS['warn']} {found}, since {one.since}")
 
 
-def _status(site: Site, timer: Timer) -> MonitorStatusDocument:
+def _status(site: Site, timer: Timer) -> MonitorStatus:
     head, checks = timer.last()
-    return MonitorStatusDocument(
+    return MonitorStatus(
         site=site.settings.name,
         server=str(site.server),
         installed=timer.installed,

@@ -6,7 +6,8 @@ import difflib
 
 from ..commands.nginx import configuration
 from ..commands.nginx_sides import Sides
-from ..errors import DeployError
+from ..documents.nginx import Nginx, NginxDiff
+from ..errors import DeployError, Interrupted, ServerUnreachable
 from ..server.live import Live
 from ..server.side_key import HIDDEN, known_side_key, without_key
 from ..site import Site
@@ -18,23 +19,61 @@ _MANAGED = {
 }
 
 
-def show(site: Site) -> None:
-    """Print where the configuration lies, how it is mounted and what of it is ours."""
-    nginx, manage = site.nginx, site.settings.nginx.manage
+def show(site: Site, *, as_document: bool = False) -> None:
+    """Print where the configuration lies, how it is mounted and what of it is ours.
+
+    :raises DeployError: the configuration is not one that can be switched.
+    """
+    refusal = _refusal(site)
+    found = _read(site, refusal)
+    if as_document:
+        found.show()
+    else:
+        _print(site, found)
+    if refusal:
+        raise refusal
+
+
+def _refusal(site: Site) -> DeployError | None:
+    """Why the configuration cannot be switched; None where it can."""
+    try:
+        site.nginx.refuse_unswitchable()
+    except (Interrupted, ServerUnreachable):
+        raise
+    except DeployError as error:
+        return error
+    return None
+
+
+def _read(site: Site, refusal: DeployError | None) -> Nginx:
+    nginx, live = site.nginx, site.live.read()
     file = nginx.config_file()
-    mounted = "a single file" if file.single_file else "in a mounted folder"
-    live = site.live.read()
+    return Nginx(
+        version=".".join(map(str, nginx.version)),
+        container=nginx.container.name,
+        file=file.inside,
+        host_path=file.host_path,
+        single_file=file.single_file,
+        manage=site.settings.nginx.manage,
+        sends_to=live.container.name,
+        colour=live.colour,
+        release=live.release,
+        problem=refusal.reason if refusal else None,
+    )
+
+
+def _print(site: Site, found: Nginx) -> None:
+    mounted = "a single file" if found.single_file else "in a mounted folder"
     for name, value in (
-        ("nginx", f"{'.'.join(map(str, nginx.version))}, {nginx.container.name}"),
-        ("file", f"{file.inside}, mounted as {mounted}: {file.host_path}"),
-        ("managed", f"{manage}: {_MANAGED[manage]}"),
-        ("sends to", f"{live.container.name}, {live.colour} {live.release}"),
+        ("nginx", f"{found.version}, {found.container}"),
+        ("file", f"{found.file}, mounted as {mounted}: {found.host_path}"),
+        ("managed", f"{found.manage}: {_MANAGED[found.manage]}"),
+        ("sends to", f"{found.sends_to}, {found.colour} {found.release}"),
     ):
         site.console.line(f"{name + ':':<10}{value}")
-    nginx.refuse_unswitchable()
 
 
-def diff(site: Site) -> None:
+def diff(site: Site, *, as_document: bool = False) -> None:
     """Print what a switch to the release that is live would change in the configuration.
 
     :raises DeployError: the configuration is not one that can be switched.
@@ -59,6 +98,9 @@ def diff(site: Site) -> None:
             old.splitlines(), new.splitlines(), path, "as a switch would write it", lineterm=""
         )
     )
+    if as_document:
+        NginxDiff(host_path=path, diff=lines).show()
+        return
     for line in lines:
         site.console.line(line, style=_STYLES.get(line[:1]))
     if not lines:

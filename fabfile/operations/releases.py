@@ -6,6 +6,8 @@ import itertools
 from dataclasses import dataclass, field
 
 from ..commands.compose import labels_of
+from ..documents.releases import Release
+from ..documents.releases import Releases as Document
 from ..report.columns import columns
 from ..report.words import when
 from ..server.containers import COMMIT_LABEL
@@ -27,31 +29,53 @@ class _Row:
     commit: str = ""
     colours: list[str] = field(default_factory=list)
     who: str = ""
-    made: str = ""
-    ended: str = ""
+    began: str = ""
+    outcome: str = ""
+    reason: str = ""
     live: bool = False
     image: bool = False
 
 
-def releases(site: Site) -> None:
+def releases(site: Site, *, as_document: bool = False) -> None:
     """Print a line a release, newest first."""
-    live = site.live.read()
-    rows = _collect(site, live)
-    table = [
-        (
-            "live" if row.live else "",
-            row.release,
-            row.commit[:10] or "-",
-            "/".join(row.colours) or "-",
-            row.who or "-",
-            when(row.made) if row.made else "-",
-            row.ended or "-",
-            _rollback(row, live),
-        )
-        for row in sorted(rows.values(), key=lambda row: row.release, reverse=True)[:SHOWN]
-    ]
+    rows = _collect(site, site.live.read())
+    found = [_told(row) for row in sorted(rows.values(), key=lambda r: r.release, reverse=True)]
+    if as_document:
+        Document(releases=found).show()
+        return
     head = ("", "release", "commit", "colour", "who", "when", "how it ended", "roll back to it")
-    columns(site.console, head, table)
+    columns(site.console, head, map(_line, found[:SHOWN]))
+
+
+def _told(row: _Row) -> Release:
+    why_not = _why_not(row)
+    return Release(
+        release=row.release,
+        live=row.live,
+        commit=row.commit or None,
+        colours=row.colours,
+        who=row.who or None,
+        began=row.began or None,
+        outcome=row.outcome or None,
+        reason=row.reason or None,
+        image=row.image,
+        may_return=not why_not,
+        why_not=why_not or None,
+    )
+
+
+def _line(one: Release) -> tuple[str, ...]:
+    ended = f"{one.outcome}: {one.reason}"[:70] if one.reason else one.outcome
+    return (
+        "live" if one.live else "",
+        one.release,
+        (one.commit or "-")[:10],
+        "/".join(one.colours) or "-",
+        one.who or "-",
+        when(one.began) if one.began else "-",
+        ended or "-",
+        "is live" if one.live else "yes" if one.may_return else f"no: {one.why_not}",
+    )
 
 
 def _collect(site: Site, live: Live) -> dict[str, _Row]:
@@ -59,8 +83,8 @@ def _collect(site: Site, live: Live) -> dict[str, _Row]:
     rows = {release: _Row(release, image=True) for release in kept}
     for run in _runs(site.ledger.entries()):
         row = rows.setdefault(run[0].release, _Row(run[0].release))
-        row.who, row.made = f"{run[0].who}@{run[0].host}", run[0].time
-        row.ended = _ending(run)
+        row.who, row.began = f"{run[0].who}@{run[0].host}", run[0].time
+        row.outcome, row.reason = _ending(run)
     rows.setdefault(live.release, _Row(live.release)).live = True
     for row in rows.values():
         _read_kept(site, row)
@@ -83,18 +107,19 @@ def _runs(entries: list[Entry]) -> list[list[Entry]]:
     return [run for run in runs if run[0].task in MADE_BY]
 
 
-def _ending(run: list[Entry]) -> str:
+def _ending(run: list[Entry]) -> tuple[str, str]:
+    """How a run ended, and why."""
     ended = next((e for e in run if e.event == "ended"), None)
     if ended is None:
-        return "cut off"
+        return "cut off", ""
     why = ended.detail.get("trigger") or ended.detail.get("reason", "")
-    outcome = str(ended.detail["outcome"])
-    return f"{outcome}: {why}"[:70] if why else outcome
+    return str(ended.detail["outcome"]), str(why)
 
 
-def _rollback(row: _Row, live: Live) -> str:
+def _why_not(row: _Row) -> str:
+    """Why a rollback cannot go to it; empty where it can."""
     if row.live:
-        return "is live"
+        return "it is live"
     if not row.image:
-        return "no: its image is gone"
-    return "yes" if row.colours else "no: its settings are gone"
+        return "its image is gone"
+    return "" if row.colours else "its settings are gone"

@@ -171,4 +171,4 @@ def _row(line: ReportLine) -> tuple[str, ...]:
 
 def _err(site: Site, words: str) -> None:
     """Beside the document on standard output, not in it."""
-    site.console.errors.print(f"  ! {words}", style="yellow", markup=False)
+    site.console.errors.print(f"  ! {words}", style="yellow", markup=False, soft_wrap=True)

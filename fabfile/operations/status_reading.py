@@ -11,7 +11,7 @@ from .. import interrupts
 from ..documents import status as document
 from ..documents.pieces import ContainerState, Usage
 from ..errors import DeployError
-from ..probes.tls import NoHandshake, certificate
+from ..probes.tls import certificate
 from ..report.words import seconds_between
 from ..server.containers import FORMER_LABEL, gone
 from ..server.ledger import Entry, cut_off_in
@@ -61,7 +61,7 @@ def read_status(site: Site) -> document.Status:
         certificate=values["certificate"],
         machine=values["machine"],
         last_run=last_run(entries),
-        lock=_lock(held),
+        lock=lock_of(held),
         cut_off=None if held and held.beating else _cut_off(entries),
         problems=problems,
     )
@@ -164,10 +164,7 @@ class _Reader:
     def certificate(self) -> document.Certificate | None:
         if self.settings.public.scheme == "http":
             return None
-        try:
-            found = certificate(self.settings.public)
-        except NoHandshake as error:
-            raise DeployError(f"no TLS connection: {error}") from None
+        found = certificate(self.settings.public)
         return document.Certificate(
             not_after=found.not_after.strftime("%Y-%m-%dT%H:%M:%SZ"),
             days_left=found.days_left,
@@ -219,7 +216,8 @@ def _with_usage(
     return [document.StatusContainer(**dict(state), usage=used.get(state.name)) for state in states]
 
 
-def _lock(held: Held | None) -> document.Lock | None:
+def lock_of(held: Held | None) -> document.Lock | None:
+    """The lock, as a program reads of it; None where it is free."""
     if held is None:
         return None
     one = held.owner

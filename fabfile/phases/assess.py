@@ -243,6 +243,11 @@ class Assess(Phase):
             f"Unhealthy containers: {self.unhealthy}",
         ]
 
+    def document(self) -> dict[str, object]:
+        """What only this phase's document has."""
+        backup: Backup | None = vars(self).get("backup")
+        return {"backup": backup.name if backup else None}
+
     def _note(self, group: str, name: str, good: bool, expected: str, found: str) -> None:
         self.checks.append(
             Check(group, name, "pass" if good else "warn", expected, found, critical=False)

@@ -114,7 +114,7 @@ class BlueGreen(Phase):
             ),
             Step("wait until it is healthy", self.wait, trigger=UNHEALTHY, plan=plan.wait),
             Step(
-                "ask it directly: health, database, login",
+                "ask it directly: health, database, pages",
                 self.probe,
                 trigger=UNHEALTHY,
                 plan=plan.probe,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import time
 from collections.abc import Mapping
+from typing import NoReturn
 
 from .. import interrupts
 from ..commands import compose, docker
@@ -201,7 +202,10 @@ class ColourRun:
             raise self._unwell(f"{self.name} is not well: {container.status}", container)
 
     def probe(self) -> Answer:
-        """Ask the colour directly, before any visitor does: health, database, login page.
+        """Ask the colour directly, before any visitor does: health, database, login and pages.
+
+        Of a page only a failure of the server's counts: without nginx in front of it another
+        answer may be right.
 
         :returns: the health answer.
         :raises DeployError: what was expected and what came.
@@ -212,8 +216,11 @@ class ColourRun:
             raise self._unwell(f"{self.name} {app.health_path}: {problem}", self.container)
         login = self._ask(app.login_path) if app.login_path else None
         if login and not login.ok:
-            found = login.status or login.error
-            raise self._unwell(f"{self.name} {app.login_path}: {found}", self.container)
+            self._refuse(login)
+        for path, page in self.settings.public.pages.items():
+            answer = self._ask(path) if page.critical else None
+            if answer and answer.status not in page.status and not 0 < answer.status < 500:
+                self._refuse(answer)
         return health
 
     def lacks_database(self) -> bool:
@@ -235,6 +242,10 @@ class ColourRun:
 
     def _unhealthy(self) -> str:
         return healthy(self._ask(self.settings.app.health_path), self.settings.app)
+
+    def _refuse(self, answer: Answer) -> NoReturn:
+        found = f"{self.name} {answer.path}: {answer.status or answer.error}"
+        raise self._unwell(found, self.container)
 
     def _unwell(self, reason: str, container: Container) -> DeployError:
         memory = "\nkilled for want of memory" if container.out_of_memory else ""

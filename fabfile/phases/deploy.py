@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Sequence
 
 from .. import interrupts
+from ..documents.assess_infrastructure import AssessInfrastructure
+from ..documents.validate_deployment import ValidateDeployment
 from ..errors import (
     DeployError,
     Interrupted,
@@ -23,6 +26,7 @@ from ..site import Site
 from .assess import Assess
 from .blue_green import BlueGreen
 from .canary import CANARY, refuse_where_impossible
+from .documented import documented
 from .full_rollback import FullRollback
 from .measured import measured
 from .migrate import Migrate
@@ -71,11 +75,15 @@ def deploy(
         _say(site, blue_green.summary())
 
 
-def assess(site: Site) -> None:
-    """Phase 1, with the guide's expected output."""
+def assess(site: Site, *, as_document: bool = False) -> None:
+    """Phase 1, with the guide's expected output.
+
+    :param as_document: print one JSON document too.
+    """
     phase = Assess(site)
-    phase.run()
-    _say(site, phase.summary())
+    with documented(phase, AssessInfrastructure) if as_document else contextlib.nullcontext():
+        phase.run()
+        _say(site, phase.summary())
 
 
 def migrate(site: Site, data: str | None = None) -> None:
@@ -97,18 +105,22 @@ def blue_green_deploy(site: Site, *, resume: bool = False, shares: Sequence[int]
         _say(site, phase.summary())
 
 
-def validate(site: Site) -> None:
+def validate(site: Site, *, as_document: bool = False) -> None:
     """Phase 5: a critical failure takes the site back to its former release.
 
     Only from a release that a deploy has switched to: what a rollback went back to is what there
     is, and is not left for an older one.
 
+    :param as_document: print one JSON document too.
     :raises TakenBack: it did.
     """
     account(site.settings.sign_in)  # refused before anything is contacted
-    with site.locked(Validate.name, changes=False), recorded(site, alone=False):
+    phase = Validate(site, site.baseline)
+    told = documented(phase, ValidateDeployment) if as_document else contextlib.nullcontext()
+    with told, site.locked(Validate.name, changes=False), recorded(site, alone=False):
+        phase.baseline = phase.baseline or site.ledger.last_baseline()
         try:
-            Validate(site, site.baseline or site.ledger.last_baseline()).run()
+            phase.run()
         except ValidationFailed as error:
             if not _deployed(site):
                 raise

@@ -58,7 +58,7 @@ def record(site: Site, name: str, error: BaseException | None) -> RunReport:
         who=f"{operator()}@{socket.gethostname()}",
         began=datetime.fromtimestamp(noted.began, timezone.utc),
         seconds=noted.now,
-        outcome=_outcome(error),
+        outcome=outcome_of(error),
         exit_code=_exit_code(error),
         former=_former(noted),
         live=_release(live) if live else None,
@@ -114,7 +114,8 @@ def without_secrets(value: object) -> object:
 # -- how it ended ------------------------------------------------------------------------------
 
 
-def _outcome(error: BaseException | None) -> documents.Outcome:
+def outcome_of(error: BaseException | None) -> documents.Outcome:
+    """How a run ended, by what ended it."""
     if error is None:
         return "done"
     if isinstance(error, TakenBack):

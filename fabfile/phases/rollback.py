@@ -96,7 +96,7 @@ class Rollback(Phase):
             ),
             Step("wait until it is healthy", self.wait, trigger=NOT_HEALTHY, plan=plan.wait),
             Step(
-                "ask it directly: health, database, login",
+                "ask it directly: health, database, pages",
                 self.probe,
                 trigger=NOT_HEALTHY,
                 plan=plan.probe,

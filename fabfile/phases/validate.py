@@ -61,6 +61,7 @@ class Validate(Phase):
         self.visitor = Visitor(self.settings.public, user_agent="deploy-validate")
         self.user = account.account(self.settings.sign_in)
         self._way = contextlib.ExitStack()
+        self.saved = ""  # path of the report on the server
 
     def steps(self) -> Sequence[Step]:
         expect, plan = self.settings.expect, ValidatePlan(self)
@@ -221,7 +222,8 @@ class Validate(Phase):
         show(self.console, self.checks)
         for line in passed:
             self.console.fact(f"  {line}" if line.startswith(MARKS["pass"]) else line)
-        self.console.fact(f"report on the server: {link if linked else path}")
+        self.saved = link if linked else path
+        self.console.fact(f"report on the server: {self.saved}")
 
     def judge(self) -> None:
         """:raises ValidationFailed: a critical check failed; the caller takes the site back."""
@@ -239,6 +241,15 @@ class Validate(Phase):
                     key=self.triggers.index,
                 ),
             )
+
+    def document(self) -> dict[str, object]:
+        """What only this phase's document has."""
+        live: Live | None = vars(self).get("_live")
+        return {
+            "colour": live.colour if live else None,
+            "live_release": live.release if live else None,
+            "report": self.saved or None,
+        }
 
     # -- how -----------------------------------------------------------------------------------
 

@@ -27,7 +27,7 @@ def check_security(visitor: Visitor, expect: Expect | None = None) -> list[Check
     try:
         encrypted = [*check_certificate(public), *check_versions(public, expect)]
     except NoHandshake as error:
-        encrypted = [Check.of(GROUP, "HTTPS", False, "an answer", str(error), critical=True)]
+        encrypted = [Check.of(GROUP, "HTTPS", False, "an answer", error.reason, critical=True)]
     redirect = [check_redirect(visitor)] if expect.redirect else []
     return [*check_headers(visitor, expect), *redirect, *encrypted]
 

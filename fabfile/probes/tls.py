@@ -14,7 +14,7 @@ from pathlib import Path
 import certifi
 from cryptography import x509
 
-from ..errors import WrongSetting
+from ..errors import DeployError, WrongSetting
 from ..settings import Public
 
 _NO_CHECK_TIME = ssl.VerifyFlags(0x200000)  # X509_V_FLAG_NO_CHECK_TIME, which ssl does not name
@@ -48,8 +48,14 @@ class Certificate:
     version: str
 
 
-class NoHandshake(OSError):
+class NoHandshake(DeployError):
     """No TLS connection, so there is no certificate to read; one line says why."""
+
+    def __init__(self, host: str, port: int, error: OSError) -> None:
+        super().__init__(
+            f"no TLS connection to {host}:{port}: {error.strerror or error}",
+            next_command="check that nginx runs, its certificate, public.connect and the firewall",
+        )
 
 
 class _NoAgreement(NoHandshake):
@@ -143,14 +149,14 @@ def _handshake(public: Public, context: ssl.SSLContext) -> Iterator[ssl.SSLSocke
     try:
         plain = socket.create_connection((host, port), timeout=TIMEOUT)
     except OSError as error:
-        raise NoHandshake(f"{host}:{port}: {error.strerror or error}") from None
+        raise NoHandshake(host, port, error) from None
     with plain:
         try:
             connection = context.wrap_socket(plain, server_hostname=public.domain)
         except ssl.SSLCertVerificationError:
             raise
         except OSError as error:  # closed, timed out, or something that does not speak TLS
-            raise _NoAgreement(f"{host}:{port}: {error.strerror or error}") from None
+            raise _NoAgreement(host, port, error) from None
         with connection:
             yield connection
 

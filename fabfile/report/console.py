@@ -17,7 +17,7 @@ from ..errors import DeployError, Interrupted
 from .build_output import BuildProgress
 from .lines import Lines
 from .live import Live, step_line, transferred
-from .words import clock
+from .words import span
 
 UNFOLDED = 20  # lines below a step that failed; the log has all
 
@@ -42,10 +42,13 @@ class Console(Lines):
     Whatever is said here is in the full log too, folded or not.
 
     :param verbose: show every detail as it comes.
+    :param beside: leave standard output to a document.
     """
 
-    def __init__(self, rich: RichConsole | None = None, *, verbose: bool = False) -> None:
-        super().__init__(rich)
+    def __init__(
+        self, rich: RichConsole | None = None, *, verbose: bool = False, beside: bool = False
+    ) -> None:
+        super().__init__(rich, beside=beside)
         self.verbose = verbose
         self.gauge: Callable[[], str] | None = None
         self._live: Live | None = None
@@ -91,7 +94,7 @@ class Console(Lines):
         self.line()
         self.line(f"── {title} ──", style="bold")
         yield
-        self.line(f"   {title}: {clock(time.monotonic() - began)}", style="dim")
+        self.line(f"   {title}: {span(time.monotonic() - began)}", style="dim")
 
     @contextlib.contextmanager
     def step(self, title: str) -> Iterator[None]:
@@ -197,7 +200,7 @@ class Console(Lines):
                     live.remove_task(bar)
         seconds = time.monotonic() - began
         speed = seen / seconds if seconds >= 0.1 else None
-        self.detail(f"{title}: {transferred(seen, None, speed)} in {clock(seconds)}")
+        self.detail(f"{title}: {transferred(seen, None, speed)} in {span(seconds)}")
 
     # -- a question ----------------------------------------------------------------------------
 

@@ -3,10 +3,9 @@ mend it."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Literal
 
 from .checks import MARKS
@@ -32,11 +31,6 @@ class Diagnosis:
     found: str
     why: str
     mend: str
-
-
-def as_json(diagnoses: Sequence[Diagnosis]) -> str:
-    """All of them as one JSON document, a list of objects."""
-    return json.dumps([asdict(one) for one in diagnoses], indent=2, ensure_ascii=False)
 
 
 def show(console: Console, diagnoses: Sequence[Diagnosis], *, verbose: bool = False) -> None:

@@ -21,12 +21,15 @@ class Lines:
     """Standard output, standard error, and the full log behind both.
 
     Plain where it is no terminal, and where `NO_COLOR` is set.
+
+    :param beside: leave standard output to a document: all lines go to standard error.
     """
 
-    def __init__(self, rich: RichConsole | None = None) -> None:
+    def __init__(self, rich: RichConsole | None = None, *, beside: bool = False) -> None:
         plain = {"color_system": None} if os.environ.get("NO_COLOR") else {}
-        self.rich = rich or RichConsole(highlight=False, **plain)  # type: ignore[arg-type]
         self.errors = RichConsole(stderr=True, highlight=False, **plain)  # type: ignore[arg-type]
+        out = self.errors if beside else RichConsole(highlight=False, **plain)  # type: ignore[arg-type]
+        self.rich = rich or out
         self.log: RunLog | None = None
         self.warnings: list[str] = []  # all of them, for the report
 

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, Tex
 from rich.spinner import Spinner
 from rich.text import Text
 
-from .words import clock, size
+from .words import size, span
 
 TITLE = 48  # columns of a step's title; with the clock and the meter's count it fits in 100
 LONG_TITLE = 60
@@ -89,7 +89,7 @@ def transferred(done: int, total: float | None, speed: float | None) -> str:
 def step_line(title: str, seconds: float) -> str:
     """A title and its clock, in columns; titles that are too long have one of their own."""
     width = TITLE if len(title) <= TITLE else LONG_TITLE
-    return f"{title:<{width}} {clock(seconds):>8}"
+    return f"{title:<{width}} {span(seconds):>8}"
 
 
 def _within(text: Text, width: int) -> Text:

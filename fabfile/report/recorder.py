@@ -13,13 +13,17 @@ from .checks import Check
 
 @dataclass
 class StepNote:
-    """One step; times are seconds after the recorder's beginning."""
+    """One step; times are seconds after the recorder's beginning.
+
+    :param checks: what it has looked at.
+    """
 
     title: str
     began: float
     takes_back: bool
     seconds: float = 0.0
     failed: bool = False
+    checks: Sequence[Check] = ()
 
 
 @dataclass
@@ -99,6 +103,8 @@ class Recorder:
     def step(self, title: str, *, takes_back: bool = False) -> Iterator[None]:
         """Note a step of the phase that runs."""
         note = StepNote(title, self.now, takes_back)
+        checks = self.phases[-1].checks
+        before = len(checks)
         self.phases[-1].steps.append(note)
         try:
             yield
@@ -107,6 +113,7 @@ class Recorder:
             raise
         finally:
             note.seconds = self.now - note.began
+            note.checks = tuple(checks[before:])
 
     def found_live(self, colour: str, release: str) -> None:
         """What was live when the run came; what it moves itself is no news."""

@@ -40,13 +40,13 @@ def when(time: str) -> str:
 
 
 def span(seconds: float) -> str:
-    """`12.3 s`, `1 min 02 s`, `2 h 05 min`: how long something took."""
-    if seconds < 60:
+    """How long something took: `8.1 s`, `1:05 min`, `1:02:03 h`."""
+    if seconds < 59.95:
         return f"{seconds:.1f} s"
-    minutes = int(seconds // 60)
+    minutes, rest = divmod(int(seconds + 0.5), 60)
     if minutes < 60:
-        return f"{minutes} min {int(seconds % 60):02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
+        return f"{minutes}:{rest:02d} min"
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d} h"
 
 
 def milliseconds(seconds: float) -> str:
@@ -58,13 +58,3 @@ def milliseconds(seconds: float) -> str:
 def counted(number: int, word: str) -> str:
     """`1 round`, `2 rounds`, `1,204 rounds`."""
     return f"{number:,} {word}{'s' * (number != 1)}"
-
-
-def clock(seconds: float) -> str:
-    """How long a step took: `8.1 s`, `1:05 min`, `1:02:03 h`."""
-    if seconds < 59.95:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(int(seconds + 0.5), 60)
-    if minutes < 60:
-        return f"{minutes}:{rest:02d} min"
-    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d} h"

@@ -212,18 +212,11 @@ class Nginx:
         candidate, main = f"{folder}/candidate.conf", self.main_file
         inside = f"{main}.candidate"
         self.server.write(candidate, text)
-        container, config = self.container, self.settings.nginx.config
+        config = self.settings.nginx.config
         test = ["nginx", "-t", "-c", inside]
         if config != main:
             test = ["sh", "-c", _IN_A_COPY, "sh", main, config, inside]
-        if not container.running:
-            self._test(container, test, mounts={candidate: inside})
-            return
-        self.server.run(docker.copy_into(candidate, container.name, inside))
-        try:
-            self._test(container, test)
-        finally:
-            self.server.run(docker.execute(container.name, ["rm", "-f", inside]), check=False)
+        self._test(self.container, test, {candidate: inside})
 
     def put_in_place(self, text: str, keep_as: str = "") -> None:
         """Test a configuration, keep the old one, put the new one in place, and test again.
@@ -255,9 +248,13 @@ class Nginx:
         """
         container = self.container
         if container.running:
-            self.server.run(docker.execute(container.name, ["nginx", "-s", "reload"]))
-        else:
-            self.server.run(docker.restart(container.name))
+            try:
+                self.server.run(docker.execute(container.name, ["nginx", "-s", "reload"]))
+                return
+            except CommandFailed:
+                if not self._has_ended(container):
+                    raise
+        self.server.run(docker.restart(container.name))
 
     def leaving_workers(self) -> int:
         """How many old workers still finish what they have."""
@@ -320,32 +317,59 @@ class Nginx:
                 )
 
     def _test(
-        self, container: Container, test: list[str], mounts: Mapping[str, str] | None = None
+        self, container: Container, test: list[str], files: Mapping[str, str] | None = None
     ) -> None:
         try:
-            self._inside(container, test, mounts or {})
+            self._inside(container, test, files)
         except CommandFailed as error:
             raise _refusal(error) from None
 
     def _inside(
-        self, container: Container, argv: list[str], mounts: Mapping[str, str] | None = None
+        self, container: Container, argv: list[str], files: Mapping[str, str] | None = None
     ) -> Output:
         """Run a program in nginx's container; where that does not run, in one just like it.
 
-        :param container: nginx's, read once, so that one that comes and goes is one or the other.
-        :param mounts: files of the server by their path inside, for the one just like it.
+        :param container: nginx's, as it was read last.
+        :param files: files of the server that the program reads, by their path inside.
         """
+        files = files or {}
         if container.running:
-            return self.server.run(docker.execute(container.name, argv))
+            try:
+                return self._executed(container, argv, files)
+            except CommandFailed:
+                if not self._has_ended(container):
+                    raise
         return self.server.run(
             docker.run_like(
                 container.name,
                 image=container.image_id,
                 network=next(iter(container.addresses), "none"),
                 argv=argv,
-                mounts=mounts or {},
+                mounts=files,
             )
         )
+
+    def _executed(self, container: Container, argv: list[str], files: Mapping[str, str]) -> Output:
+        for file, inside in files.items():
+            self.server.run(docker.copy_into(file, container.name, inside))
+        try:
+            return self.server.run(docker.execute(container.name, argv))
+        finally:
+            if files:
+                remove = docker.execute(container.name, ["rm", "-f", *files.values()])
+                self.server.run(remove, check=False)
+
+    def _has_ended(self, was: Container) -> bool:
+        """Whether nginx ended under a command of ours, as one that crashes at each start does.
+
+        Asked for a while where it was restarted before: the engine takes a moment to notice.
+        """
+        for _ in range(10 if was.restarts else 1):
+            now = self.container
+            if not now.running or (now.id, now.restarts) != (was.id, was.restarts):
+                return True
+            interrupts.pause(0.2)
+        return False
 
 
 def _refusal(error: CommandFailed) -> DeployError:

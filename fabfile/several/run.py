@@ -135,7 +135,7 @@ class Several:
         mark = f"{one.name:<{self._width}} │ "
         return child.follow(
             lambda line: self.console.line(mark + line),
-            lambda line: self.console.errors.print(mark + line, markup=False),
+            lambda line: self.console.errors.print(mark + line, markup=False, soft_wrap=True),
         )
 
 

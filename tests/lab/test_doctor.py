@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ from lab.shell import run as run_here
 from tests.lab.conftest import HERE, Fab
 from tests.programs import Done
 
-Checks = dict[str, dict[str, str]]
+Checks = dict[str, dict[str, Any]]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -27,7 +28,7 @@ def _plain_production(lab: None) -> None:
 
 
 def checks_of(done: Done) -> Checks:
-    return {check["name"]: check for check in json.loads(done.stdout)}
+    return {check["name"]: check for check in json.loads(done.stdout)["checks"]}
 
 
 def not_passed(checks: Checks) -> dict[str, str]:
@@ -59,6 +60,7 @@ def test_on_a_site_that_is_well_everything_passes_and_nothing_is_changed(
     assert "✅ table owner" in done.stdout
     document = fab("doctor", "--json")
     assert document.returncode == 0, document.stderr
+    assert json.loads(document.stdout)["ready"] is True
     checks = checks_of(document)
     assert set(checks) == names
     assert not_passed(checks) == {}
@@ -275,6 +277,7 @@ def test_a_break_is_named_with_its_mend_and_the_rest_is_asked(
     seen = not_passed(checks)
     assert {n: v for n, v in seen.items() if v != "skip"} == case.seen, seen
     failed = "fail" in case.seen.values()
+    assert json.loads(document.stdout)["ready"] is not failed
     assert document.returncode == shown.returncode == int(failed)
     told = [checks[name] for name in case.seen]
     assert any(case.found in check["found"] for check in told), told

@@ -55,7 +55,14 @@ def stopped(*names: str) -> Iterator[None]:
     finally:
         lab_server.run(["docker", "start", *names])
         lab_server.run(["docker", "exec", "1001-stories-nginx", "nginx", "-s", "reload"])
-        _wait(lambda: fetch(HERE, "/api/health")[0] == 200)
+        _wait(_healthy)
+
+
+def _healthy() -> bool:
+    try:
+        return fetch(HERE, "/api/health")[0] == 200
+    except OSError:  # a busy machine: the container is not back yet
+        return False
 
 
 def _wait(condition: Callable[[], bool], seconds: float = 40) -> None:

@@ -158,7 +158,9 @@ def test_a_run_that_was_killed_is_said_to_have_left_none(
     entry = {"event": "started", "task": "deploy", "release": "20990101-000000", "time": "then"}
     entry |= {"who": "ann", "host": "desk"}
     line = json.dumps(entry | {"detail": {"run": "dead", "changes": True}})
-    on_server(f"echo '{line}' >> 1001-stories-deploy/ledger.jsonl")
+    on_server(
+        f"install -d -m 0700 1001-stories-deploy; echo '{line}' >> 1001-stories-deploy/ledger.jsonl"
+    )
     try:
         there = f"--set=report.folder={tmp_path}"
         last, of_it = fab("report", there), fab("report", "20990101-000000", there)

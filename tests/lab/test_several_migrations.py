@@ -265,7 +265,9 @@ def test_what_cannot_be_read_is_refused_where_it_is_needed_and_left_aside_elsewh
     assert Migrations(site).expand().changed
     refuse_needed(site)
     refuse_needed(site, "20260101-000000")
-    assert states(site, capsys).startswith("applied"), "the rest is listed"
+    said, *listed = rows(site, capsys)
+    assert said.startswith("! not listed, and no deploy goes by it: ")
+    assert any(row.startswith("03-summary expand applied ") for row in listed), listed
 
     (folder / "03-summary/oops.sql").touch()
     wrong = at(scratch, folder)
@@ -348,7 +350,7 @@ def test_a_deploy_runs_both_and_a_rollback_takes_back_what_the_old_release_canno
     assert f"✗ 03-summary is applied, and its files are needed: {oops}: no such" in needed.stderr
     assert psql(RULES) == "1"
     oops.unlink()
-    looked = {c["name"]: c for c in json.loads(fab("doctor", "--json", where).stdout)}
+    looked = {c["name"]: c for c in json.loads(fab("doctor", "--json", where).stdout)["checks"]}
     assert looked["migration files"]["verdict"] == "fail"
     assert "expnad.sql: no such stage" in looked["migration files"]["found"]
     assert looked["migrations applied"]["found"] == "6 stages applied, files unchanged"
@@ -365,10 +367,8 @@ def test_a_deploy_runs_both_and_a_rollback_takes_back_what_the_old_release_canno
 def test_a_changed_file_is_refused_before_anything_is_touched(sql: Path, fab: Fab) -> None:
     file = sql / "03-summary/expand.sql"
     file.write_text(SUMMARY["expand.sql"] + "-- a remark\n")
-    looked = {
-        c["name"]: c
-        for c in json.loads(fab("doctor", "--json", f"--set=migration.folder={sql}").stdout)
-    }
+    doctor = json.loads(fab("doctor", "--json", f"--set=migration.folder={sql}").stdout)
+    looked = {check["name"]: check for check in doctor["checks"]}
     assert looked["migration files"]["verdict"] == "pass"
     assert looked["migrations applied"]["verdict"] == "fail"
     assert "03-summary/expand.sql" in looked["migrations applied"]["found"]

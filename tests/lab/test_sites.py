@@ -240,7 +240,7 @@ def _refuse_what_the_files_give(started: Started) -> None:
 
 
 def _found_by_the_doctor(started: Started, *arguments: str) -> dict[str, tuple[str, str]]:
-    checks = json.loads(started.fab("doctor", "--json", *arguments).stdout)
+    checks = json.loads(started.fab("doctor", "--json", *arguments).stdout)["checks"]
     return {check["name"]: (check["verdict"], check["found"]) for check in checks}
 
 

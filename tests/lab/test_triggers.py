@@ -159,11 +159,18 @@ ROWS_OF_THE_TABLE: tuple[Broken, ...] = (
         faults="memory 232",
     ),
     Broken(
+        "a main page that answers 500 before the switch",
+        3,
+        blue_green.UNHEALTHY,
+        "/: 500",
+        faults="home-broken",
+    ),
+    Broken(
         "a main page that answers 500",
         3,
         blue_green.NOT_PUBLIC,
         "/ answers 500; allowed: 200",
-        faults="home-broken",
+        faults="home-broken\nbehind-nginx",
         public=True,
     ),
     Broken(
@@ -171,7 +178,7 @@ ROWS_OF_THE_TABLE: tuple[Broken, ...] = (
         3,
         blue_green.API_FAILS,
         "/api/roles answers 500; allowed: 200",
-        faults="roles-broken",
+        faults="roles-broken\nbehind-nginx",
         options=("--set=public.pages={/: {status: [200]}, /api/roles: {status: [200]}}",),
         public=True,
     ),

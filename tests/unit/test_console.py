@@ -19,7 +19,7 @@ from fabfile.report.console import Console
 from fabfile.report.live import step_line
 from fabfile.report.masking import Mask
 from fabfile.report.run_log import RunLog
-from fabfile.report.words import clock
+from fabfile.report.words import span
 from tests.programs import ROOT
 
 # A run with everything in it that a terminal would show moving.
@@ -209,8 +209,8 @@ def test_the_clock_stands_where_it_will_stay() -> None:
         (3723, "1:02:03 h"),
     ],
 )
-def test_clock(seconds: float, words: str) -> None:
-    assert clock(seconds) == words
+def test_span(seconds: float, words: str) -> None:
+    assert span(seconds) == words
 
 
 def test_a_line_that_is_too_long_goes_on_below_its_own_beginning(shown: io.StringIO) -> None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shlex
+from collections.abc import Iterator
+from typing import Any
 
+import pytest
 import yaml
+from jsonschema import Draft202012Validator
 
 from docs import generate
 from fabfile.settings import Settings
@@ -29,6 +34,37 @@ def test_each_task_option_and_setting_says_what_it_is_for() -> None:
     ]
     assert all(task.__doc__ for task in generate.tasks().values())
     assert silent + list(generate.undescribed(Settings)) == []
+
+
+def test_each_task_that_reads_has_a_document_with_its_schema() -> None:
+    for name, task in generate.tasks().items():
+        takes_json = any("json" in one.names for one in generate.arguments(task))
+        assert takes_json == bool(generate.printed_by(name)), name
+        assert takes_json or not getattr(task, "reads", False), name
+        for file in generate.printed_by(name).values():
+            assert (generate.DOCS / generate.SCHEMAS / f"{file}.json").is_file()
+
+
+def test_each_document_is_printed_by_a_task_and_option_that_there_are() -> None:
+    for document in generate.documents().values():
+        name, _, option = document.command.partition(" --")
+        if document.command:
+            known = {n for o in generate.arguments(generate.tasks()[name]) for n in o.names}
+            assert {option or "json"} <= known, document.command
+
+
+@pytest.mark.parametrize("name", generate.documents())
+def test_a_schema_leaves_nothing_open(name: str) -> None:
+    schema = json.loads((generate.DOCS / generate.SCHEMAS / f"{name}.json").read_text())
+    Draft202012Validator.check_schema(schema)
+    for model in _models(schema):
+        assert model["additionalProperties"] is False
+        assert model["required"] == list(model["properties"])
+        assert model["description"]
+
+
+def _models(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    return (one for one in (schema, *schema.get("$defs", {}).values()) if "properties" in one)
 
 
 def test_the_workflow_calls_tasks_and_options_that_there_are() -> None:

@@ -332,7 +332,6 @@ def test_a_plan_of_half_a_chain_is_refused_before_anything_is_contacted() -> Non
         (("monitor", "--plan"), "--plan is for --install and --uninstall"),
         (("psql", "--plan"), "--plan is for --command"),
         (("deploy", "--json"), "deploy: --json is for --plan"),
-        (("backups", "--json"), "--json is for --prune --plan"),
         (("plan", "--canary", "50,5"), "--canary is '50,5'"),
         (("migration", "--reverse", "09-none", "--plan"), "allowed: 02-database-migration"),
     ],

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from ...documents.doctor import Doctor, DoctorCheck
 from ...errors import DeployError
-from ...report.diagnosis import as_json, count, show
+from ...report.diagnosis import Diagnosis, count, show
 from ...site import Site
 from .check import Patient, diagnose
 from .checklist import questions
@@ -18,7 +22,7 @@ def doctor(site: Site, *, as_document: bool = False, verbose: bool = False) -> N
     """
     diagnoses = diagnose(Patient(site), questions(site.settings))
     if as_document:
-        print(as_json(diagnoses))
+        document(site, diagnoses).show()
     else:
         show(site.console, diagnoses, verbose=verbose)
     failed = [one.name for one in diagnoses if one.verdict == "fail"]
@@ -31,3 +35,13 @@ def doctor(site: Site, *, as_document: bool = False, verbose: bool = False) -> N
         )
     if not as_document:
         site.console.line("next: fab deploy")
+
+
+def document(site: Site, diagnoses: Sequence[Diagnosis]) -> Doctor:
+    """What a program reads of it."""
+    return Doctor(
+        site=site.settings.name,
+        server=str(site.server),
+        ready=all(one.verdict != "fail" for one in diagnoses),
+        checks=[DoctorCheck(**(asdict(one) | {"mend": one.mend or None})) for one in diagnoses],
+    )

@@ -145,7 +145,7 @@ def certificate_days(patient: Patient) -> Finding:
         seen = patient.certificate
     except NoHandshake as error:
         return failing(
-            f"no certificate to read: {error}",
+            f"no certificate to read: {error.reason}",
             "check public.domain, public.connect, that nginx runs, and the firewall's port 443",
         )
     found = f"{seen.days_left} days left, until {seen.not_after:%Y-%m-%d}"

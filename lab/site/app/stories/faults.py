@@ -6,6 +6,8 @@ import random
 import time
 from pathlib import Path
 
+from .incoming import Request
+
 FILE = Path(__file__).resolve().parent.parent / "faults"
 _STARTED = time.monotonic()
 # Faults of single paths, each a 500.
@@ -67,18 +69,19 @@ class Faults:
             return f"still starting on purpose: {uptime():.0f} of {late:g} s"
         return self.expired()
 
-    def page(self, path: str) -> str | None:
+    def page(self, request: Request) -> str | None:
         """Why this page answers 500 on purpose, or None; sleeps first if it is to be slow."""
         if (seconds := self.value("slow")) is not None:
             time.sleep(min(seconds, 30))
         if self.value("page-500") is not None:
             return "broken on purpose: page-500"
+        # A deploy asks for the pages before any visitor does: these two are to come further.
+        hidden = self.value("behind-nginx") is not None and not request.proxied
         for fault, paths in BROKEN_PATHS.items():
-            if self.value(fault) is not None and path in paths:
+            if self.value(fault) is not None and request.path in paths and not hidden:
                 return f"broken on purpose: {fault}"
         percent = self.value("fails-some")
-        # A deploy asks for the login page before any visitor does: it is to come that far.
-        if percent is not None and path != "/login" and random.random() * 100 < percent:
+        if percent is not None and request.proxied and random.random() * 100 < percent:
             return "broken on purpose: fails-some"
         return self.expired()
 

@@ -13,10 +13,14 @@ COOKIE = "next-auth.session-token"
 
 @dataclass(frozen=True)
 class Request:
-    """What a route may want to know."""
+    """What a route may want to know.
+
+    :param proxied: it came through nginx.
+    """
 
     method: str
     path: str
+    proxied: bool = False
     token: str | None = None
     query: dict[str, str] = field(default_factory=dict)
     form: dict[str, str] = field(default_factory=dict)
@@ -27,7 +31,8 @@ def read_request(command: str, target: str, headers: Message, body: bytes) -> Re
     method = "GET" if command == "HEAD" else command
     parts = urlsplit(target)
     form = _form(headers.get_content_type(), body.decode())
-    return Request(method, parts.path, _token(headers), dict(parse_qsl(parts.query)), form)
+    proxied = "X-Forwarded-For" in headers
+    return Request(method, parts.path, proxied, _token(headers), dict(parse_qsl(parts.query)), form)
 
 
 def _token(headers: Message) -> str | None:

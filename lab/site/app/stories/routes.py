@@ -52,7 +52,7 @@ class Site:
         route = self._routes.get((request.method, request.path))
         if route is None:
             return answers.page("Not found", "<p>No such page.</p>", 404)
-        if request.path != "/api/health" and (reason := self._faults.page(request.path)):
+        if request.path != "/api/health" and (reason := self._faults.page(request)):
             return answers.page("Error", f"<p>{reason}</p>", 500)
         try:
             return route(request)
