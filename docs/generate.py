@@ -23,7 +23,7 @@ from pydantic.fields import FieldInfo
 import fabfile
 import fabfile.documents
 from fabfile.documents import Document
-from fabfile.documents.plan import Plan
+from fabfile.documents.plan import PlanDocument
 from fabfile.settings import Settings
 from fabfile.tasks_base import ALL_OR_NOTHING, OPTIONS
 
@@ -122,13 +122,14 @@ def documents() -> dict[str, type[Document]]:
 
 def printed_by(name: str) -> dict[str, str]:
     """A task's documents: the file's name of each by the command that prints it."""
-    own = {
+    found = {
         one.command: file
         for file, one in documents().items()
         if one.command.partition(" ")[0] == name
     }
-    planned = any("plan" in one.names for one in arguments(tasks()[name]))
-    return own | ({f"{name} --plan": Plan.command} if planned else {})
+    if any(one.name == "plan" for one in arguments(tasks()[name])):
+        found[f"{name} --plan"] = PlanDocument.command
+    return found
 
 
 def _file_name(command: str) -> str:

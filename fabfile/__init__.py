@@ -57,8 +57,8 @@ _DATA = {"data": "When the rows move: auto, now (the guide's order) or after-swi
 @site_task(
     name="assess-infrastructure",
     aliases=["assess"],
-    tells=True,
     auto_shortflags=False,
+    documents=True,
     help=_PLAN | {"json": _JSON},
 )
 def assess_infrastructure(site: Site, plan: bool = False, json: bool = False) -> None:
@@ -152,8 +152,8 @@ def rollback(
 @site_task(
     name="validate-deployment",
     aliases=["validate"],
-    tells=True,
     auto_shortflags=False,
+    documents=True,
     help=_PLAN | {"json": _JSON},
 )
 def validate_deployment(site: Site, plan: bool = False, json: bool = False) -> None:
@@ -391,7 +391,7 @@ def backup(site: Site, verify: str = "", plan: bool = False, json: bool = False)
 
 @site_task(
     reads=True,
-    help=_PLAN | {"prune": "First remove what the settings no longer keep.", "json": _JSON},
+    help={"prune": "First remove what the settings no longer keep."} | _PLAN | {"json": _JSON},
 )
 def backups(site: Site, prune: bool = False, plan: bool = False, json: bool = False) -> None:
     """List the backups and the databases that restores have kept.

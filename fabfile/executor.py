@@ -248,11 +248,11 @@ def _refuse_half_a_plan(calls: Sequence[Call]) -> None:
 
 
 def _refuse_no_document(calls: Sequence[Call]) -> None:
-    """What a task does is told in lines; only what it finds, and its plan, are documents."""
+    """What most tasks do is told in lines; only its plan is a document."""
     for call in calls:
-        given, task = call.kwargs, call.task
-        tells = getattr(task, "reads", False) or getattr(task, "tells", False)
-        if "plan" in given and given.get("json") and not (given["plan"] or tells):
+        task, given = call.task, call.kwargs
+        own = getattr(task, "reads", False) or getattr(task, "documents", False)
+        if "plan" in given and given.get("json") and not (own or given["plan"]):
             raise BadSettings(f"{call.called_as}: --json is for --plan")
 
 

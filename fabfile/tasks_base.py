@@ -83,6 +83,7 @@ class SiteTask(Task):  # type: ignore[type-arg]
     :param at_terminal: whether it needs the terminal for itself, by the options that were given;
         then it is for one server.
     :param endless: the option with which it goes on until Ctrl-C.
+    :param documents: with --json its run prints a document too, and not its plan alone.
     :param migrates: it applies migrations, so each must be what it is meant to be.
     :param tells: `--json` is what it found, where it is not given for a plan.
     """
@@ -98,12 +99,12 @@ class SiteTask(Task):  # type: ignore[type-arg]
         at_terminal: Callable[[Mapping[str, Any]], bool] = lambda given: False,
         endless: str = "",
         migrates: bool = False,
-        tells: bool = False,
+        documents: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(body, **kwargs)
         self.migrates = migrates
-        self.tells = tells
+        self.documents = documents
         self.unless = unless or {}
         self.reads = reads
         self.may_name = may_name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from . import Document
 
@@ -79,7 +79,7 @@ class Plan(Document):
     :param refused: a step is known that the task would stop at.
     """
 
-    command = "plan"
+    command: ClassVar[str] = "plan"
 
     task: str
     site: str

@@ -39,5 +39,6 @@ def waits(seen: Outlook, name: str) -> Sequence[Deed]:
 
 def asks(seen: Outlook, run: ColourRun) -> Sequence[Deed]:
     app = seen.settings.app
-    paths = " and ".join(filter(None, (app.health_path, app.login_path)))
+    critical = [path for path, page in seen.settings.public.pages.items() if page.critical]
+    paths = ", ".join(dict.fromkeys(filter(None, (app.health_path, app.login_path, *critical))))
     return [deed("server", f"GET {paths} from {run.name} itself (127.0.0.1:{run.port} there)")]
