@@ -85,7 +85,6 @@ class SiteTask(Task):  # type: ignore[type-arg]
     :param endless: the option with which it goes on until Ctrl-C.
     :param documents: with --json its run prints a document too, and not its plan alone.
     :param migrates: it applies migrations, so each must be what it is meant to be.
-    :param tells: `--json` is what it found, where it is not given for a plan.
     """
 
     def __init__(

@@ -71,7 +71,7 @@ class PlannedPhase(Document):
     steps: tuple[PlannedStep, ...]
 
 
-class Plan(Document):
+class PlanDocument(Document):
     """A task's plan; nothing was changed to make it.
 
     :param release: what stands in it for the stamp that the run will have.

@@ -20,7 +20,7 @@ from ..errors import (
     TakenBack,
 )
 from ..plans.hooks import runs_hook
-from ..plans.outlook import RELEASE, Planner
+from ..plans.outlook import RELEASE, Plan
 from ..report.checks import Check
 from ..settings_hooks import WAYS_BACK, When
 from ..site import Site
@@ -43,7 +43,7 @@ class Step:
     act: Callable[[], None]
     undo: Callable[[], str] | None = None
     trigger: str = ""
-    plan: Planner = field(kw_only=True)
+    plan: Plan = field(kw_only=True)
 
 
 class Phase(ABC):

@@ -9,7 +9,7 @@ from ..commands.nginx_sides import Canary
 from ..documents.plan import Deed
 from . import switch
 from .deeds import deed
-from .outlook import Outlook, Planner
+from .outlook import Outlook, Plan
 
 if TYPE_CHECKING:
     from ..phases.canary import CanaryRun
@@ -36,7 +36,7 @@ class CanaryPlan:
         words = f"waits {seconds:g} s; fab nginx --preview says how to look at it; Ctrl-C: back"
         return [*switch.shares(seen, self._canary(seen, 0)), deed("this machine", words)]
 
-    def send(self, share: int) -> Planner:
+    def send(self, share: int) -> Plan:
         """So many percent of the visitors."""
 
         def plan(seen: Outlook) -> Sequence[Deed]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from ..documents.plan import Deed, Where
 from ..server.sql_locks import locked
-from .outlook import Outlook, Planner
+from .outlook import Outlook, Plan
 
 
 def deed(where: Where, what: str, *, diff: str = "", sql: Sequence[str] = ()) -> Deed:
@@ -41,7 +41,7 @@ def writes(
     return deed("server", f"{what} {path}{f' ({mode})' if mode else ''}{same}", diff=diff)
 
 
-def only(where: Where, *words: str) -> Planner:
+def only(where: Where, *words: str) -> Plan:
     """A step that does the same on any site."""
 
     def plan(seen: Outlook) -> Sequence[Deed]:

@@ -10,10 +10,10 @@ from ..settings_notify import Event
 from ..telling.hooks import path_of, title
 from ..telling.webhooks import name_of
 from .deeds import deed
-from .outlook import Outlook, Planner
+from .outlook import Outlook, Plan
 
 
-def runs_hook(hook: Hook, *, may_stop: bool = True) -> Planner:
+def runs_hook(hook: Hook, *, may_stop: bool = True) -> Plan:
     """One hook.
 
     :param may_stop: as `Hooks.run` has it.
@@ -25,7 +25,7 @@ def runs_hook(hook: Hook, *, may_stop: bool = True) -> Planner:
     return plan
 
 
-def around(seen: Outlook, task: str, when: When) -> list[tuple[str, Planner]]:
+def around(seen: Outlook, task: str, when: When) -> list[tuple[str, Plan]]:
     """Those of a task that is no phase, each with its title."""
     return [(title(hook), runs_hook(hook)) for hook in seen.site.hooks.of(task, when)]
 

@@ -18,7 +18,7 @@ from ..server.side_key import HIDDEN
 from ..site import Site
 
 RELEASE = "RELEASE"  # stands for the stamp that the run will have
-Planner = Callable[["Outlook"], Sequence[Deed]]
+Plan = Callable[["Outlook"], Sequence[Deed]]
 T = TypeVar("T")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..documents.plan import Deed, Plan, PlannedPhase, PlannedStep
+from ..documents.plan import Deed, PlanDocument, PlannedPhase, PlannedStep
 from ..errors import BadSettings, DeployError, Interrupted, ServerUnreachable
 from ..phases.phase import Phase
 from ..report.files import ReportsHere
@@ -18,7 +18,7 @@ from ..settings_notify import ENDS, Event
 from ..site import Site
 from . import hooks
 from .deeds import deed
-from .outlook import RELEASE, Outlook, PlannedSite, Planner
+from .outlook import RELEASE, Outlook, Plan, PlannedSite
 from .settle import clears
 
 AROUND = "deploy"  # the task that is no phase, and has hooks
@@ -34,7 +34,7 @@ class HasPlan(Protocol):
     @property
     def undo(self) -> object: ...
     @property
-    def plan(self) -> Planner: ...
+    def plan(self) -> Plan: ...
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Part:
     """A step of a task that is no phase."""
 
     title: str
-    plan: Planner
+    plan: Plan
     trigger: str = ""
     undo: object = None
 
@@ -132,9 +132,9 @@ class Planning:
             )
         )
 
-    def document(self) -> Plan:
+    def document(self) -> PlanDocument:
         """The whole plan."""
-        return Plan(
+        return PlanDocument(
             task=self.task,
             site=self.site.settings.name,
             server=str(self.site.server),

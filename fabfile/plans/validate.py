@@ -9,7 +9,7 @@ from ..documents.plan import Deed, Where
 from ..probes import assets, pages, resources, security, signin, users
 from .assess import signs_in
 from .deeds import deed, only
-from .outlook import Outlook, Planner
+from .outlook import Outlook, Plan
 
 if TYPE_CHECKING:
     from ..phases.validate import Validate
@@ -41,7 +41,7 @@ class ValidatePlan:
     def __init__(self, phase: Validate) -> None:
         self.phase = phase
 
-    def look(self, group: str) -> Planner:
+    def look(self, group: str) -> Plan:
         """One group of checks."""
         if group != signin.GROUP or not self.phase.user:
             return only(*LOOKS[group])

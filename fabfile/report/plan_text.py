@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 
-from ..documents.plan import Deed, Plan, PlannedPhase, PlannedStep, Statement
+from ..documents.plan import Deed, PlanDocument, PlannedPhase, PlannedStep, Statement
 from .console import Console
 
 NOTHING = "nothing"  # as a BEGIN locks
@@ -12,7 +12,7 @@ _DIFF_STYLES = {"+": "green", "-": "red", "@": "cyan"}
 _TITLE, _PLACE = 62, 16  # characters
 
 
-def show(console: Console, plan: Plan) -> None:
+def show(console: Console, plan: PlanDocument) -> None:
     """Print all of it."""
     say = console.line
     say(f"Plan of {plan.task}: {plan.site}, {plan.server}", style="bold")

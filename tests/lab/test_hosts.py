@@ -125,7 +125,7 @@ def test_reading_tasks_have_a_headline_for_each_server_under_invoke_too() -> Non
     assert done.returncode == 0, done.stderr
     assert f"══ {SECOND.alias}: {SECOND.host}, 1 of 2 ══" in done.stdout
     assert f"══ {HERE.alias}: {HERE.host}, 2 of 2 ══" in done.stdout, "its address is its name"
-    assert done.stdout.count("last in the ledger:") == 2
+    assert done.stdout.count("last run:") == 2
 
 
 def test_a_reading_task_goes_on_after_a_server_that_cannot_be_reached() -> None:

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import pytest
 
 from fabfile.commands.compose_secrets import without_secrets
-from fabfile.documents.plan import Plan
+from fabfile.documents.plan import PlanDocument
 from fabfile.errors import DeployError
 from fabfile.operations import plan as planning
 from fabfile.phases import deploy as phases
@@ -107,7 +107,7 @@ def test_a_plan_of_a_deploy_is_what_the_deploy_then_does(
     for secret in ("${x} back", quote(DATABASE_PASSWORD, safe="")):
         assert secret not in words.stdout + json.dumps(plan, ensure_ascii=False)
 
-    Plan.model_validate(plan)
+    PlanDocument.model_validate(plan)
     titles = [step["title"] for phase in plan["phases"] for step in phase["steps"]]
     assert titles.count("hook /bin/true") == 3, "before and after a phase, and before the deploy"
     told = [deed["what"] for deed in deeds(plan, "end")]

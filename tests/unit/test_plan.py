@@ -12,7 +12,7 @@ import yaml
 from docs import generate
 from fabfile.commands import compose
 from fabfile.commands.compose_secrets import HIDDEN, without_secrets
-from fabfile.documents.plan import Deed, Plan
+from fabfile.documents.plan import Deed, PlanDocument
 from fabfile.errors import DeployError
 from fabfile.phases.phase import Phase, Step
 from fabfile.plans.deeds import deed, only, writes
@@ -210,7 +210,7 @@ def test_what_would_stop_a_task_is_found_with_the_rest(monkeypatch: pytest.Monke
     assert (one.would_stop, one.next_command) == ("the disk is full", "make room")
     assert two.deeds == (deed("server", "rm a"),)
     assert document.refused
-    assert Plan.model_validate_json(document.model_dump_json()) == document
+    assert PlanDocument.model_validate_json(document.model_dump_json()) == document
 
 
 def test_a_question_that_failed_is_not_put_twice() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...documents.plan import Plan, PlannedPhase, PlannedStep
+from ...documents.plan import PlanDocument, PlannedPhase, PlannedStep
 from ...plans.deeds import deed
 from ...site import Site
 from .step import SetupStep
@@ -13,7 +13,7 @@ NAME = "setup"
 REFUSES = "refuse: "  # how words of a step begin that would not be done
 
 
-def document(site: Site, found: Sequence[tuple[SetupStep, str]]) -> Plan:
+def document(site: Site, found: Sequence[tuple[SetupStep, str]]) -> PlanDocument:
     """The plan.
 
     :param found: each step, and what is so already; empty where it is to be done.
@@ -28,7 +28,7 @@ def document(site: Site, found: Sequence[tuple[SetupStep, str]]) -> Plan:
         last_release="",
         steps=steps,
     )
-    return Plan(
+    return PlanDocument(
         task=NAME,
         site=site.settings.name,
         server=str(site.server),
