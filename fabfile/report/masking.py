@@ -16,6 +16,8 @@ _SECRET = (
     r"(?:api|access|private|signing|encryption)[_-]?key"
 )
 _SECRET_NAME = re.compile(rf"{_SECRET}|(?:^|_)(?:key|pass|salt)(?:$|_)", re.IGNORECASE)
+# Where a secret is, or what it is called: that is none.
+_POINTER = re.compile(r"_(?:variable|field|file|path|name|column|header)$", re.IGNORECASE)
 # A random value gives itself away, whatever its name is; a host's or a file's name does not.
 _RANDOM = re.compile(
     r"[0-9a-fA-F]{32,}|eyJ[\w.-]{24,}|"
@@ -96,7 +98,8 @@ class Mask:
     def learn_if_named_so(self, name: str, value: str) -> None:
         """Learn a value whose name says that it is a secret, unless it is a path or a page."""
         address = value.startswith(("/", "~", ".", "http://", "https://"))
-        if _SECRET_NAME.search(name) and (not address or "webhook" in name.lower()):
+        named_so = _SECRET_NAME.search(name) and not _POINTER.search(name)
+        if named_so and (not address or "webhook" in name.lower()):
             self.learn(value)
 
     def __call__(self, text: str) -> str:

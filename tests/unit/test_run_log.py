@@ -207,6 +207,15 @@ def test_of_an_environment_only_what_may_be_a_secret_is_learned() -> None:
         assert one(f"a {secret} b") == "a *** b"
 
 
+@pytest.mark.parametrize("name", ["password_variable", "PASSWORD_FIELD", "token_path"])
+def test_what_a_secret_is_called_or_where_it_is_stays(name: str) -> None:
+    mask = Mask()
+    mask.learn_if_named_so(name, "password")
+    assert mask("site.sign_in.password_variable") == "site.sign_in.password_variable"
+    mask.learn_if_named_so("password", "open-sesame")
+    assert mask("it is open-sesame") == "it is ***"
+
+
 def test_reading_a_container_teaches_its_secrets() -> None:
     environment = ["POSTGRES_PASSWORD=only-in-this-test", "PATH=/usr/bin"]
     _parse(
