@@ -7,6 +7,8 @@ READY  := $(VENV)/.ready
 TARGET   ?=
 SETTINGS ?=
 OPTIONS  ?=
+# Of make bench: which measurements; empty: all. OPTIONS=--long has the sizes that take hours.
+BENCH    ?=
 # As many lab servers side by side as keep two processors busy.
 SIDE_BY_SIDE := --numprocesses 2 --dist loadgroup
 LAB_TEST := $(BIN)/python -m pytest $(SIDE_BY_SIDE) --verbose --tb=short --durations=25
@@ -28,8 +30,8 @@ test: $(READY) packages lint ## Every check and every test; the second flavour o
 	$(LAB_TEST) tests/lab
 	LAB_FLAVOUR=bookworm $(LAB_TEST) $(OLD_FLAVOUR)
 
-bench: $(READY) packages ## Measure in the lab, and write bench/RESULTS.md
-	$(BIN)/python -m bench.rollback
+bench: $(READY) packages ## Measure in the lab, and write bench/RESULTS.md; BENCH='start trips': only those
+	$(BIN)/python -m bench $(BENCH) $(OPTIONS)
 
 unit: $(READY) ## The tests that need no server
 	$(BIN)/python -m pytest tests/unit

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A status, a body and headers of its own."""
+    """A status, a body and headers of its own.
+
+    :param pieces: in place of a body: sent one after the other, until the app stops.
+    :param last: what is sent after them.
+    """
 
     status: int
     body: bytes = b""
     kind: str = "text/html; charset=utf-8"
     headers: tuple[tuple[str, str], ...] = ()
+    pieces: Iterator[bytes] | None = None
+    last: bytes = b""
 
 
 def data(value: object, status: int = 200, *headers: tuple[str, str]) -> Answer:

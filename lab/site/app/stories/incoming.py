@@ -16,6 +16,7 @@ class Request:
     """What a route may want to know.
 
     :param proxied: it came through nginx.
+    :param socket_key: of a web socket's handshake.
     """
 
     method: str
@@ -24,6 +25,7 @@ class Request:
     token: str | None = None
     query: dict[str, str] = field(default_factory=dict)
     form: dict[str, str] = field(default_factory=dict)
+    socket_key: str = ""
 
 
 def read_request(command: str, target: str, headers: Message, body: bytes) -> Request:
@@ -32,7 +34,9 @@ def read_request(command: str, target: str, headers: Message, body: bytes) -> Re
     parts = urlsplit(target)
     form = _form(headers.get_content_type(), body.decode())
     proxied = "X-Forwarded-For" in headers
-    return Request(method, parts.path, proxied, _token(headers), dict(parse_qsl(parts.query)), form)
+    key = headers.get("Sec-WebSocket-Key", "")
+    query = dict(parse_qsl(parts.query))
+    return Request(method, parts.path, proxied, _token(headers), query, form, key)
 
 
 def _token(headers: Message) -> str | None:

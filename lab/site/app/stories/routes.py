@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psycopg2  # type: ignore[import-untyped,unused-ignore]
 
-from . import accounts, answers
+from . import accounts, answers, streams
 from .answers import Answer
 from .database import Database
 from .faults import Faults, uptime
@@ -39,6 +39,8 @@ class Site:
             ),
             ("GET", "/api/health"): self._health,
             ("GET", "/api/roles"): lambda request: answers.data(accounts.roles(self._database)),
+            ("GET", "/api/events"): lambda request: streams.events(RELEASE),
+            ("GET", "/api/socket"): lambda request: streams.socket(RELEASE, request.socket_key),
             ("GET", "/api/auth/signin"): lambda request: answers.data(
                 {"credentials": {"id": "credentials", "type": "credentials"}}
             ),

@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from .answers import Answer, data
@@ -123,15 +124,29 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(answer.status)
         self.send_header("X-App-Release", RELEASE)
         self.send_header("Content-Type", answer.kind)
-        self.send_header("Content-Length", str(len(answer.body)))
+        if answer.pieces is None:
+            self.send_header("Content-Length", str(len(answer.body)))
         for name, value in answer.headers:
             self.send_header(name, value)
-        if self.server.stopping:
+        if answer.status != 101 and (self.server.stopping or answer.pieces):
             self.send_header("Connection", "close")
             self.close_connection = True
         self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(answer.body)
+        if self.command == "HEAD":
+            return
+        self.wfile.write(answer.body)
+        if answer.pieces:
+            self._go_on(answer.pieces)
+            self.wfile.write(answer.last)
+
+    def _go_on(self, pieces: Iterator[bytes]) -> None:
+        """One after the other; whoever listens is told to come again when the app stops."""
+        self.close_connection = True
+        for piece in pieces:
+            self.wfile.write(piece)
+            self.wfile.flush()
+            if self.server.stopping:
+                return
 
     def log_message(self, format: str, *values: object) -> None:
         """Not the standard library's line: `_serve` writes one for each request."""

@@ -1,0 +1,182 @@
+"""The switch under load: when the old release gives its last answer, and what fails.
+
+Visitors of one manner after another, 16, 64 and 256 of them, with event streams and web sockets
+open beside them, while the tool takes all from one release to the other and back, again and again.
+`--long` goes on until a million requests have been answered.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lab.places import Server
+from lab.website import fetch
+
+from .crowd import Crowd, Manner
+from .frame import Asked, BenchError, say
+from .measure import Goal, Sample, Section, Verdict, seconds
+from .tally import Tally
+from .tool import NO_WATCH, deployed, fab
+
+TIMES = 3  # switches in each of the settings below
+CONNECTIONS = (16, 64, 256)
+MANNERS: dict[Manner, str] = {
+    "kept": "HTTP/1.1, kept",
+    "new": "HTTP/1.1, a new connection each",
+    "h2": "HTTP/2",
+}
+STREAMS = 4  # event streams, and as many web sockets
+RATE, LONG_RATE = 200.0, 500.0  # requests a second
+MILLION = 1_000_000
+MOST_SECONDS = 1_800.0  # of one setting
+RELOAD = "nginx -s reload"
+STEP = "switch visitors"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One setting: who came, how many switches they met, and what they saw.
+
+    :param lasts: of each switch, seconds from the reload to the last answer by the old release.
+    :param steps: of each switch, seconds of the whole step, with its test and its proof.
+    """
+
+    manner: Manner
+    connections: int
+    lasts: tuple[float, ...]
+    steps: tuple[float, ...]
+    tally: Tally
+
+
+def measure(asked: Asked) -> Section:
+    """Every manner with every number of connections."""
+    deployed()
+    fab("deploy", NO_WATCH)
+    go = _between(_live(), _other())
+    settings = [(manner, number) for manner in MANNERS for number in CONNECTIONS]
+    share = MILLION // len(settings) + 1 if asked.long else 0
+    times, found = asked.often(TIMES), []
+    for manner, number in settings:
+        rate = LONG_RATE if asked.long else RATE
+        found.append(_under(manner, number, go, times=times, rate=rate, requests=share))
+        tally = found[-1].tally
+        say(
+            f"{manner} {number}: {tally.answered:,} answered, {tally.failed} failed, "
+            f"{tally.resent} resent, {tally.cut} of {tally.streams} streams cut; last old answers "
+            + ", ".join(f"{last:.2f} s" for last in found[-1].lasts)
+        )
+        if tally.failures:
+            say(f"  {tally.words()}")
+    return _section(found, times)
+
+
+def _between(one: str, other: str) -> Callable[[], tuple[str, float, float]]:
+    """What takes visitors to the other of two releases.
+
+    It answers the release that they left, the moment of the reload, and the step's seconds.
+    """
+
+    def go() -> tuple[str, float, float]:
+        left = _live()
+        run = fab("rollback", f"--to={other if left == one else one}")
+        reloads = run.log.sent(RELOAD)
+        if not reloads:
+            raise BenchError(f"the run's log has no {RELOAD}")
+        return left, reloads[-1], run.log.seconds(STEP)
+
+    return go
+
+
+def _live() -> str:
+    return fetch(Server(), "/login")[1]
+
+
+def _other() -> str:
+    """The release before the live one, by going there."""
+    fab("rollback")
+    return _live()
+
+
+def _under(
+    manner: Manner,
+    number: int,
+    go: Callable[[], tuple[str, float, float]],
+    *,
+    times: int,
+    rate: float,
+    requests: int,
+) -> Measured:
+    """Switch under one manner of visitors.
+
+    :param times: so many switches, or as many as `requests` take.
+    """
+    lasts, steps = list[float](), list[float]()
+    end = time.monotonic() + MOST_SECONDS
+    with Crowd(manner, number, rate=rate, streams=STREAMS) as crowd:
+        time.sleep(2)
+        while len(lasts) < times or (crowd.tally.answered < requests and not crowd.over):
+            left, reloaded, step = go()
+            time.sleep(0.5)
+            lasts.append(max(0.0, crowd.tally.last.get(left, reloaded) - reloaded))
+            steps.append(step)
+            if time.monotonic() > end:
+                break
+    return Measured(manner, number, tuple(lasts), tuple(steps), crowd.tally)
+
+
+def _section(found: list[Measured], times: int) -> Section:
+    failed = sum(one.tally.failed for one in found)
+    answered = sum(one.tally.answered for one in found)
+    resent = sum(one.tally.resent for one in found)
+    words = "; ".join(one.tally.words() for one in found if one.tally.failures)
+    switches = sum(len(one.lasts) for one in found)
+    notes = [
+        f"{answered:,} requests in all, over {switches} switches. Resent: a kept connection was "
+        "closed or closing before the request was taken, and the client sent it once more. "
+        "Streams: those that were ended, of all that were begun; each came again at once, and the "
+        "time is the longest silence on one of them."
+    ]
+    if words:
+        notes.append(f"Failed: {words}.")
+    return Section(
+        title="The switch",
+        text="Visitors at a steady pace, while `rollback --to` takes all of them to the other "
+        f"release and back; beside them {STREAMS} event streams and {STREAMS} web sockets. From "
+        "the moment at which `nginx -s reload` was sent to the last answer by the old release; "
+        "and the whole step, with nginx's test, the reload and the proof.",
+        head=(
+            "visitors",
+            "connections",
+            "last old answer",
+            "whole step",
+            "requests",
+            "failed",
+            "resent",
+            "streams cut",
+            "silence",
+        ),
+        rows=[_row(one) for one in found],
+        verdicts=[
+            Verdict(Goal("failed requests", 0, digits=0), Sample.of([failed])),
+            Verdict(Goal("requests that had to be sent again", 0, digits=0), Sample.of([resent])),
+        ],
+        times=times,
+        notes=notes,
+    )
+
+
+def _row(one: Measured) -> list[str]:
+    tally = one.tally
+    return [
+        MANNERS[one.manner],
+        f"{one.connections}",
+        seconds(one.lasts),
+        seconds(one.steps),
+        f"{tally.answered:,}",
+        f"{tally.failed}",
+        f"{tally.resent}",
+        f"{tally.cut} of {tally.streams}",
+        seconds([max(tally.silences)]) if tally.silences else "none",
+    ]
