@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import Literal
 
@@ -19,6 +19,7 @@ _PHASE = re.compile(r"^── (.+) ──$")
 _PHASE_ENDS = re.compile(r"^   (\S.*): [0-9].*$")
 _STEP = re.compile(r"^  [✓✗] (.+) \((\d+\.\d+) s\)$")
 _COMMAND = re.compile(r"^      #(\d+) \$ (.*)$")
+_ENDED = re.compile(r"^      #(\d+) exit \d+ in (\d+\.\d+) s")
 _DIALOGUE = re.compile(r"^      \$ (.*) \(a dialogue\)$")
 _FILE = re.compile(r"^      ((?:read|write|upload) /.*)$")
 _SQL = re.compile(r"^      sql: (.* -- \d+\.\d+ s)$")
@@ -42,12 +43,14 @@ class Trip:
     """Something that was sent to the server and waited for.
 
     :param at: when, in seconds since the epoch.
+    :param seconds: that a command took; 0 for what the log does not say it of.
     """
 
     phase: str
     kind: Kind
     at: float
     text: str
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,15 @@ class RunLog:
         """Of all steps whose title begins with one of these."""
         return sum(step.seconds for step in self.steps if step.title.startswith(titles))
 
+    def by_program(self) -> dict[str, list[float]]:
+        """The seconds of all commands, by the words that say what each of them runs."""
+        found: dict[str, list[float]] = {}
+        for trip in self.trips:
+            if trip.kind == "command":
+                words = " ".join(trip.text.split()[:2])
+                found.setdefault(words, []).append(trip.seconds)
+        return found
+
     def step_at(self, moment: float) -> str:
         """The title of the step that was under way then; empty for none.
 
@@ -88,7 +100,7 @@ def read(text: str) -> RunLog:
     """A full log, as `fabfile/report/run_log.py` writes it."""
     steps: list[Step] = []
     trips: list[Trip] = []
-    phase, clock, numbers = AROUND, _Clock(), set[str]()
+    phase, clock, numbers = AROUND, _Clock(), dict[str, int]()
     for line in text.splitlines():
         found = _LINE.match(line)
         if not found:
@@ -101,18 +113,20 @@ def read(text: str) -> RunLog:
             phase = AROUND
         elif step := _STEP.match(said):
             steps.append(Step(phase, step[1], float(step[2]), at))
-        elif trip := _trip(said, numbers):
+        elif over := _ENDED.match(said):
+            place = numbers.get(over[1])
+            if place is not None:
+                trips[place] = replace(trips[place], seconds=float(over[2]))
+        elif command := _COMMAND.match(said):
+            if command[1] not in numbers:  # one of several lines has its number in each
+                numbers[command[1]] = len(trips)
+                trips.append(Trip(phase, "command", at, command[2]))
+        elif trip := _trip(said):
             trips.append(Trip(phase, trip[0], at, trip[1]))
     return RunLog(steps, trips)
 
 
-def _trip(said: str, numbers: set[str]) -> tuple[Kind, str] | None:
-    """:param numbers: of the commands that were seen: one of several lines has it in each."""
-    if command := _COMMAND.match(said):
-        if command[1] in numbers:
-            return None
-        numbers.add(command[1])
-        return "command", command[2]
+def _trip(said: str) -> tuple[Kind, str] | None:
     if dialogue := _DIALOGUE.match(said):
         return "command", dialogue[1]
     if file := _FILE.match(said):

@@ -18,13 +18,14 @@ from lab import keys
 from lab.places import Server
 
 from .frame import Asked, BenchError, say
-from .measure import Goal, Sample, Section, Verdict, ratio, seconds
+from .measure import Goal, Sample, Section, Verdict, ratio, seconds, table
 from .run_log import AROUND, KINDS, RunLog
 from .tool import NO_WATCH, ROOT, deployed, fab
 
 TIMES = 3
 LIMIT = 0.5
 SAMPLED = 40  # ssh processes that are started for one measurement; the rest are reckoned
+PROGRAMS = 8  # that are named
 WORDS = {"command": "commands", "file": "files", "sql": "statements"}
 
 
@@ -55,6 +56,7 @@ def measure(asked: Asked) -> Section:
             f"The connection's own time for {trips} commands that do nothing: {seconds(ours)} over "
             f"one session with its sign-in, {seconds(old)} as an ssh process each (reckoned from "
             f"{SAMPLED} in turns with it): {ratio(found)}.",
+            "What the first deploy waits for, by program:\n\n" + _longest(first),
         ),
     )
 
@@ -76,6 +78,13 @@ def _row(title: str, phases: list[str], first: RunLog, following: RunLog) -> lis
         sums = [sums[0] + both[0], sums[1] + both[1]]
         cells.append(f"{both[0]} ({both[1]})")
     return [*cells, f"{sums[0]} ({sums[1]})"]
+
+
+def _longest(log: RunLog) -> str:
+    """The programs that are waited for the longest, all their calls together."""
+    ordered = sorted(log.by_program().items(), key=lambda one: -sum(one[1]))[:PROGRAMS]
+    rows = [[f"`{words}`", f"{len(took)}", f"{sum(took):.1f} s"] for words, took in ordered]
+    return table(("program", "calls", "time"), rows)
 
 
 def _one_session(commands: int) -> float:

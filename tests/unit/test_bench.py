@@ -181,6 +181,7 @@ def test_a_log_has_steps_and_trips_by_phase() -> None:
     assert log.counts("blue-green-deploy") == {"command": 2, "file": 1, "sql": 1}
     assert log.counts(AROUND) == {"command": 2}
     assert log.seconds("see what") == 0.4
+    assert log.by_program()["sh -c"] == [0.01]
 
 
 def test_a_log_goes_on_after_midnight() -> None:
