@@ -21,12 +21,13 @@ from . import preflight, settings_guard
 from .errors import BadSettings
 from .hosts import choose, refuse_shared
 from .interrupts import listening
+from .phases import MAKES_A_RELEASE
 from .phases.deploy import take_back
 from .phases.restore import DatabaseRestore
 from .phases.rollback import Rollback
-from .phases.settle import MAKES_A_RELEASE
 from .recording import recorded
 from .report.console import Console
+from .running import explained, finished, sites
 from .server.connection import Server
 from .server.source import Source
 from .settings import Settings, load
@@ -35,7 +36,7 @@ from .several.part import Part, Report
 from .several.run import Several
 from .several.summary import Outcome
 from .site import Site
-from .tasks_base import OPTIONS, SiteTask, explained, finished, site_task, sites
+from .tasks_base import OPTIONS, SiteTask, site_task
 
 _CHOICES = {*OPTIONS, "all_or_nothing"}  # options that are read here, and are no task body's
 _PROMPTS = ("prompt-for-login-password", "prompt-for-passphrase")
