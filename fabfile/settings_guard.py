@@ -35,6 +35,8 @@ def install() -> None:
     Config.load_shell_env = _first(  # type: ignore[method-assign]
         _refuse_environment, Config.load_shell_env
     )
+    for name in ("_load_yaml", "_load_yml"):
+        setattr(Config, name, _once(getattr(Config, name)))
 
 
 def files_of(config: Config) -> list[SettingsFile]:
@@ -58,6 +60,17 @@ def _first(check: Callable[..., None], method: Callable[..., None]) -> Callable[
         method(config, *args, **kwargs)
 
     return checked
+
+
+def _once(read: Callable[..., Any]) -> Callable[..., Any]:
+    """What was read to be checked is what Invoke gets: to read it twice takes twice as long."""
+
+    @functools.wraps(read)
+    def reading(config: Config, path: str) -> Any:
+        file = Path(path)
+        return settings_file(file).values if file.exists() else read(config, path)
+
+    return reading
 
 
 def _refuse_bad_project(config: Config, path: str | None) -> None:

@@ -10,7 +10,7 @@ from invoke.context import Context
 from invoke.parser.argument import Argument
 from invoke.tasks import Task, task
 
-from . import interrupts, masking, positional, settings_guard
+from . import masking, positional, settings_guard
 from .phases import FORWARD
 from .positional import PositionalIfGiven
 
@@ -140,9 +140,10 @@ class SiteTask(Task):  # type: ignore[type-arg]
         :param console: the command's.
         :param release: the stamp that several servers share; by default one is made.
         """
+        from .interrupts import listening
         from .running import explained, finished, site_of
 
-        with explained(console, origins), interrupts.listening():
+        with explained(console, origins), listening():
             result = self.body(site_of(context, settings, release, console), *args, **kwargs)
             finished.append(self.name)
             return result
@@ -155,13 +156,14 @@ class NewcomerTask(Task):  # type: ignore[type-arg]
         return [*super().get_arguments(ignore_unknown_help=ignore_unknown_help), _option("set")]
 
     def __call__(self, context: Context, *args: Any, **kwargs: Any) -> Any:
+        from .interrupts import listening
         from .report.console import Console
         from .running import explained, newcomer_of
         from .settings_file import Origins
 
         assignments = kwargs.pop("set", None) or []
         console = Console()
-        with explained(console, Origins()), interrupts.listening():
+        with explained(console, Origins()), listening():
             return self.body(newcomer_of(context, assignments, console), *args, **kwargs)
 
 
