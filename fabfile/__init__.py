@@ -431,14 +431,18 @@ def backup(site: Site, verify: str = "", plan: bool = False, json: bool = False)
     """
 
     from .operations import backups as backup_operation
-    from .operations import plan as planning
 
-    if verify:
-        act = partial(planning.verify, as_document=json) if plan else backup_operation.verify
-        act(site, verify)
+    if plan:
+        from .operations import plan as planning
+
+        if verify:
+            planning.verify(site, verify, as_document=json)
+        else:
+            planning.backup(site, as_document=json)
+    elif verify:
+        backup_operation.verify(site, verify)
     else:
-        back_up = partial(planning.backup, as_document=json) if plan else backup_operation.backup
-        back_up(site)
+        backup_operation.backup(site)
 
 
 @site_task(
@@ -627,10 +631,13 @@ def lock_release(
     """
 
     from .operations import lock as lock_operation
-    from .operations import plan as planning
 
-    act = partial(planning.lock_release, as_document=json) if plan else lock_operation.release
-    act(site, reason, force)
+    if plan:
+        from .operations import plan as planning
+
+        planning.lock_release(site, reason, force, as_document=json)
+    else:
+        lock_operation.release(site, reason, force)
 
 
 @site_task(reads=True, help={"json": _JSON})
