@@ -102,7 +102,8 @@ def _refuse_unknown_section(file: SettingsFile) -> None:
 def _sections_of_fabric() -> Iterable[str]:
     from fabric.config import Config as FabricConfig
 
-    return FabricConfig.global_defaults()
+    sections: Iterable[str] = FabricConfig.global_defaults()
+    return sections
 
 
 def _refuse_other_shape(
