@@ -363,6 +363,7 @@ def test_a_shell_is_in_the_live_colours_container_or_another_one(release: str) -
         shell.expect("[#$] ")
         shell.send("nginx -v\n")
         shell.expect("nginx version: nginx/")
+        shell.expect("[#$] ")  # before it, Ctrl-D would be nginx's
         shell.send("\x04")
         assert shell.ended() == 0
     done = program(*FAB, "shell", "--colour=idle", environment=THERE)
