@@ -27,7 +27,7 @@ from .connection import Server
 CHUNK = 32 * 1024  # bytes
 TURN = 0.2  # seconds between two looks at the signals
 BROKEN_PIPE = 128 + signal.SIGPIPE
-_END, _RESIZED, _BEGUN = b"e", b"r", b"b"
+_END, _RESIZED = b"e", b"r"
 
 
 def is_terminal() -> bool:
@@ -44,13 +44,7 @@ def attach(server: Server, argv: Sequence[str]) -> int:
     """
     channel = server.channel(argv, terminal=shutil.get_terminal_size())
     with channel, _raw(sys.stdin.fileno()), _woken() as (woken, wake), interrupts.only_looking():
-        copy = _Copy(
-            channel,
-            channel.recv,
-            sys.stdout,
-            at_first=lambda: wake(_BEGUN),
-            at_end=lambda: wake(_END),
-        )
+        copy = _Copy(channel, channel.recv, sys.stdout, at_end=lambda: wake(_END))
         _type(channel, woken)
         copy.thread.join(timeout=5)
         return _exit_code(channel)
@@ -88,13 +82,11 @@ class _Copy:
         channel: paramiko.Channel,
         read: Callable[[int], bytes],
         out: TextIO,
-        at_first: Callable[[], object] = lambda: None,
         at_end: Callable[[], object] = lambda: None,
     ) -> None:
         out.flush()
         self.broken = False
-        self._channel, self._read = channel, read
-        self._at_first, self._at_end = at_first, at_end
+        self._channel, self._read, self._at_end = channel, read, at_end
         self._out = out.fileno()
         self.thread = threading.Thread(target=self._copy, daemon=True)
         self.thread.start()
@@ -104,8 +96,6 @@ class _Copy:
             while data := self._read(CHUNK):
                 while data:
                     data = data[os.write(self._out, data) :]
-                self._at_first()
-                self._at_first = lambda: None
         except OSError:
             self.broken = True
             self._channel.close()
@@ -114,36 +104,20 @@ class _Copy:
 
 def _type(channel: paramiko.Channel, woken: int) -> None:
     """Send what is typed, and the window's new sizes, until the program has ended."""
-    keys, first = [sys.stdin.fileno()], True
+    keys = [sys.stdin.fileno()]
     while True:
         interrupts.check()
         ready, _, _ = select.select([*keys, woken], [], [], TURN)
         if woken in ready:
-            words = os.read(woken, 64)
-            if _END in words:
+            if _END in os.read(woken, 64):
                 return
             with contextlib.suppress(OSError, paramiko.SSHException):
-                _resize(channel, again=_BEGUN in words)
+                channel.resize_pty(*shutil.get_terminal_size())
         if ready[:1] == keys:
             typed = os.read(keys[0], CHUNK)
-            with contextlib.suppress(OSError, paramiko.SSHException):  # it has just ended
-                if first:
-                    _resize(channel, again=True)
+            with contextlib.suppress(OSError):  # it has just ended
                 channel.sendall(typed)
-            first = False
             keys = keys if typed else []
-
-
-def _resize(channel: paramiko.Channel, *, again: bool) -> None:
-    """Tell the window's size.
-
-    :param again: though it is the same: `docker exec` gives up after half a second where the
-        program is slow to begin, and tries again only when it hears of another size.
-    """
-    width, height = shutil.get_terminal_size()
-    if again:
-        channel.resize_pty(max(1, width - 1), height)
-    channel.resize_pty(width, height)
 
 
 @contextlib.contextmanager
