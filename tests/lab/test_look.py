@@ -331,7 +331,8 @@ def _size_in(psql: Terminal) -> str:
 
 @pytest.mark.parametrize("start", [FAB, INVOKE], ids=["fab", "invoke"])
 def test_psql_has_a_real_terminal(start: tuple[str, ...]) -> None:
-    with Terminal(*start, "psql", environment=THERE, size=(41, 123)) as psql:
+    another = {"LINES": "24", "COLUMNS": "80"}  # left over from a window that is gone
+    with Terminal(*start, "psql", environment={**THERE, **another}, size=(41, 123)) as psql:
         psql.expect(r"stories=[#>] ")
         assert psql.takes_keys_as_they_are
         _wait(lambda: _size_in(psql) == "41 123")
