@@ -140,7 +140,8 @@ def sign_in(connection: Connection, host: str) -> None:
         ) from None
     except (paramiko.SSHException, OSError, EOFError) as error:
         raise ServerUnreachable(
-            f"cannot connect to {host}: {_greeting(connection) or error}", state=state
+            f"cannot connect to {host}: {_instead_of_a_greeting(connection, error) or error}",
+            state=state,
         ) from None
     transport = connection.transport
     transport.set_keepalive(15)
@@ -148,16 +149,16 @@ def sign_in(connection: Connection, host: str) -> None:
         transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-def _greeting(connection: Connection) -> str:
-    """What stands where a server's SSH greeting should: paramiko does not tell.
+def _instead_of_a_greeting(connection: Connection, error: Exception) -> str:
+    """What a server says where its SSH greeting should stand: paramiko does not tell.
 
     An sshd from 9.8 on bans an address for a while after some failed or broken sign-ins.
     """
-    if connection.gateway:
+    if connection.gateway or "protocol banner" not in str(error):
         return ""
     try:
-        with socket.create_connection((connection.host, connection.port), 3) as server:
-            server.settimeout(3)
+        with socket.create_connection((connection.host, connection.port), 1) as server:
+            server.settimeout(1)
             said = server.recv(80).decode(errors="replace").strip()
     except OSError:
         return ""
