@@ -9,8 +9,8 @@ SETTINGS ?=
 OPTIONS  ?=
 # Of make bench: which measurements; empty: all. OPTIONS=--long has the sizes that take hours.
 BENCH    ?=
-# As many lab servers side by side as keep two processors busy.
-SIDE_BY_SIDE := --numprocesses 2 --dist loadgroup
+# As many lab servers side by side as keep two processors busy: half of the time they wait.
+SIDE_BY_SIDE := --numprocesses 3 --dist loadgroup
 LAB_TEST := $(BIN)/python -m pytest $(SIDE_BY_SIDE) --verbose --tb=short --durations=25
 # What Docker 20.10 and docker-compose 1.29 may do otherwise; all of it: make lab-test LAB_FLAVOUR=bookworm
 OLD_FLAVOUR := tests/lab/test_deploy.py tests/lab/test_emergency.py

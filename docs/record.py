@@ -11,6 +11,7 @@ import io
 import json
 import os
 import pty
+import re
 import select
 import shutil
 import struct
@@ -78,7 +79,9 @@ def _draw(text: Text, title: str, path: Path) -> None:
     console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True)
     console.print(text, soft_wrap=True)
     path.with_suffix(".txt").write_text(console.export_text(clear=False))
-    console.save_svg(str(path.with_suffix(".svg")), title=title)
+    # Without rich's fonts, which a picture would fetch from the network.
+    picture = re.sub(r"@font-face \{.*?\}\s*", "", console.export_svg(title=title), flags=re.DOTALL)
+    path.with_suffix(".svg").write_text(picture.replace("Fira Code", "DejaVu Sans Mono"))
 
 
 def record(argv: list[str], environment: Mapping[str, str], cast: Path) -> tuple[str, int]:

@@ -2,46 +2,28 @@
 
 assess-infrastructure, run-migration, blue-green-deploy, rollback, validate-deployment; deploy
 is all of them.
+
+A task's function begins by importing what it hands over to. So `--list`, `--help` and a typing
+mistake wait for none of it, and all that a task needs is there before its first step.
 """
 
 from __future__ import annotations
 
+import sys
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
-import fabric.main
-import invoke.main
 from invoke.collection import Collection
 
+from . import bytecode as bytecode  # before all others
 from . import usage
-from .commands.nginx_sides import parse_shares
 from .errors import BadSettings
-from .executor import Executor
-from .monitoring.schedule import duration
-from .newcomer import Newcomer
-from .operations import backups as backup_operation
-from .operations import doctor as doctor_operation
-from .operations import health as health_operation
-from .operations import init as init_operation
-from .operations import inside as inside_operation
-from .operations import lock as lock_operation
-from .operations import logs as logs_operation
-from .operations import look as look_operation
-from .operations import migrations as migration_operation
-from .operations import monitor as monitor_operation
-from .operations import monitor_timer
-from .operations import nginx as nginx_operation
-from .operations import notify as notify_operation
-from .operations import plan as planning
-from .operations import releases as releases_operation
-from .operations import report as report_operation
-from .operations import setup as setup_operation
-from .operations import status as status_operation
-from .operations import timing as timing_operation
-from .phases import deploy as phases
-from .report.files import NAME
-from .server.releases import STAMP
-from .site import Site
 from .tasks_base import newcomer_task, site_task
+
+if TYPE_CHECKING:
+    from .executor import Executor
+    from .newcomer import Newcomer
+    from .site import Site
 
 _RESUME = {"resume": "Go on with the release whose run was cut off."}
 _JSON = "One JSON document, and nothing else on standard output."
@@ -66,6 +48,10 @@ def assess_infrastructure(site: Site, plan: bool = False, json: bool = False) ->
 
     Changes nothing but the backup folder. Next: run-migration.
     """
+
+    from .operations import plan as planning
+    from .phases import deploy as phases
+
     act = planning.assess if plan else phases.assess
     act(site, as_document=json)
 
@@ -77,6 +63,10 @@ def run_migration(site: Site, data: str = "", plan: bool = False, json: bool = F
     Adds what both releases live with; the rows move now if every running release can read them,
     else right after the switch. Next: blue-green-deploy.
     """
+
+    from .operations import plan as planning
+    from .phases import deploy as phases
+
     act = partial(planning.migrate, as_document=json) if plan else phases.migrate
     act(site, _data(data))
 
@@ -95,6 +85,11 @@ def blue_green_deploy(
     Anything that fails before the switch leaves the site untouched; after it, visitors go back
     first. Next: validate-deployment.
     """
+
+    from .commands.nginx_sides import parse_shares
+    from .operations import plan as planning
+    from .phases import deploy as phases
+
     act = (
         partial(planning.blue_green_deploy, as_document=json) if plan else phases.blue_green_deploy
     )
@@ -129,6 +124,11 @@ def rollback(
     --full the database goes back too, and the one that was live is kept. Next:
     validate-deployment; after --full, restore --undo takes the database forth again.
     """
+
+    from .operations import plan as planning
+    from .phases import deploy as phases
+    from .server.releases import STAMP
+
     full = full or database
     if full and app_only:
         raise BadSettings("rollback: --app-only and --full exclude each other; allowed: one")
@@ -161,6 +161,10 @@ def validate_deployment(site: Site, plan: bool = False, json: bool = False) -> N
 
     Saves a report on the server, /tmp/deployment-validation-<release>.txt.
     """
+
+    from .operations import plan as planning
+    from .phases import deploy as phases
+
     act = planning.validate if plan else phases.validate
     act(site, as_document=json)
 
@@ -178,6 +182,11 @@ def deploy(
 
     Measures the public site all the while. Next: status; rollback takes it back.
     """
+
+    from .commands.nginx_sides import parse_shares
+    from .operations import plan as planning
+    from .phases import deploy as phases
+
     act = partial(planning.deploy, as_document=json) if plan else phases.deploy
     act(site, _data(data), resume=resume, shares=parse_shares(canary))
 
@@ -195,6 +204,10 @@ def plan_(
 
     Changes nothing and takes no lock. Exit code 1 where the deploy would stop. Next: deploy.
     """
+
+    from .commands.nginx_sides import parse_shares
+    from .operations import plan as planning
+
     planning.deploy(site, _data(data), resume=resume, shares=parse_shares(canary), as_document=json)
 
 
@@ -213,6 +226,9 @@ def status(site: Site, watch: bool = False, interval: str = "", json: bool = Fal
 
     Changes nothing and takes no lock; what cannot be read says why. Next: health, logs.
     """
+
+    from .operations import status as status_operation
+
     if json and watch:
         raise BadSettings("--watch has no end, and --json is one document; allowed: one of them")
     if interval and not watch:
@@ -250,6 +266,9 @@ def logs(
 
     Changes nothing. -f follows; fab's own -f FILE stands before the task's name.
     """
+
+    from .operations import logs as logs_operation
+
     logs_operation.logs(
         site,
         colour=colour,
@@ -267,6 +286,9 @@ def health(site: Site, json: bool = False) -> None:
 
     Changes nothing. Exit code 1 where the public one or the live colour is not healthy.
     """
+
+    from .operations import health as health_operation
+
     health_operation.health(site, as_document=json)
 
 
@@ -276,6 +298,9 @@ def ps(site: Site, json: bool = False) -> None:
 
     Changes nothing. Next: stats, logs.
     """
+
+    from .operations import look as look_operation
+
     look_operation.ps(site, as_document=json)
 
 
@@ -285,6 +310,9 @@ def stats(site: Site, json: bool = False) -> None:
 
     Changes nothing; one reading takes some two seconds.
     """
+
+    from .operations import look as look_operation
+
     look_operation.stats(site, as_document=json)
 
 
@@ -294,6 +322,9 @@ def users(site: Site, json: bool = False) -> None:
 
     Changes nothing. Tables and columns are the settings' (database.user_table, role_column).
     """
+
+    from .operations import look as look_operation
+
     look_operation.users(site, as_document=json)
 
 
@@ -311,6 +342,9 @@ def timing(site: Site, path: str = "/", samples: str = "", json: bool = False) -
 
     Each request has a connection of its own; a table of percentiles. Changes nothing.
     """
+
+    from .operations import timing as timing_operation
+
     timing_operation.timing(site, path=path, samples=samples, as_document=json)
 
 
@@ -325,9 +359,14 @@ def psql(site: Site, command: str = "", plan: bool = False, json: bool = False) 
 
     The exit code is psql's. A command's statements are ended after database.statement_timeout.
     """
+
+    from .operations import inside as inside_operation
+
     if plan and not command:
         raise BadSettings("--plan is for --command: nobody knows what will be typed")
     if plan:
+        from .operations import plan as planning
+
         planning.psql(site, command, as_document=json)
     else:
         inside_operation.psql(site, command)
@@ -343,6 +382,9 @@ def shell(site: Site, colour: str = "") -> None:
 
     The exit code is the shell's.
     """
+
+    from .operations import inside as inside_operation
+
     inside_operation.shell(site, colour)
 
 
@@ -360,6 +402,9 @@ def execute(site: Site, command: str, colour: str = "") -> None:
 
     The exit code is the command's. At a terminal it has that; else it has nothing to read.
     """
+
+    from .operations import inside as inside_operation
+
     inside_operation.execute(site, command, colour)
 
 
@@ -369,6 +414,9 @@ def releases(site: Site, json: bool = False) -> None:
 
     Changes nothing. Next: rollback --to RELEASE.
     """
+
+    from .operations import releases as releases_operation
+
     releases_operation.releases(site, as_document=json)
 
 
@@ -381,12 +429,20 @@ def backup(site: Site, verify: str = "", plan: bool = False, json: bool = False)
 
     Changes nothing but the backup folder. Next: backups lists them.
     """
-    if verify:
-        act = partial(planning.verify, as_document=json) if plan else backup_operation.verify
-        act(site, verify)
+
+    from .operations import backups as backup_operation
+
+    if plan:
+        from .operations import plan as planning
+
+        if verify:
+            planning.verify(site, verify, as_document=json)
+        else:
+            planning.backup(site, as_document=json)
+    elif verify:
+        backup_operation.verify(site, verify)
     else:
-        back_up = partial(planning.backup, as_document=json) if plan else backup_operation.backup
-        back_up(site)
+        backup_operation.backup(site)
 
 
 @site_task(
@@ -398,9 +454,14 @@ def backups(site: Site, prune: bool = False, plan: bool = False, json: bool = Fa
 
     Next: restore NAME.
     """
+
+    from .operations import backups as backup_operation
+
     if plan and not prune:
         raise BadSettings("--plan is for --prune: without it nothing is changed")
     if plan:
+        from .operations import plan as planning
+
         planning.prune(site, as_document=json)
     else:
         backup_operation.backups(site, prune=prune, as_document=json)
@@ -429,6 +490,10 @@ def restore(
 
     It says first what would be lost, table by table. Next: restore --undo swaps back.
     """
+
+    from .operations import plan as planning
+    from .phases import deploy as phases
+
     if undo:
         undoes = partial(planning.undo_restore, as_document=json) if plan else phases.undo_restore
         undoes(site, name)
@@ -450,6 +515,9 @@ def nginx(site: Site, diff: bool = False, preview: bool = False, json: bool = Fa
 
     Changes nothing. Next: deploy.
     """
+
+    from .operations import nginx as nginx_operation
+
     if preview and json:
         raise BadSettings("--preview says to a person what to do; allowed: without --json")
     if preview:
@@ -480,6 +548,9 @@ def init(
     With fab -H from its running containers, nginx and database; else from its folder. Asks only
     what it cannot find out, and changes nothing else. Next: fab -f site.yaml -H … doctor.
     """
+
+    from .operations import init as init_operation
+
     init_operation.init(newcomer, folder=folder, project=project, output=output, yes=yes)
 
 
@@ -489,6 +560,9 @@ def migrations(site: Site, json: bool = False) -> None:
 
     Changes nothing. Next: run-migration applies what is pending.
     """
+
+    from .operations import migrations as migration_operation
+
     migration_operation.migrations(site, as_document=json)
 
 
@@ -514,6 +588,9 @@ def migration(
     A rollback by itself takes back what the older release cannot live with; an expansion stays.
     Next: fill in what --new wrote; migrations lists it.
     """
+
+    from .operations import migrations as migration_operation
+
     if bool(new) == bool(reverse):
         raise BadSettings("migration: allowed: either --new NAME or --reverse NN-NAME")
     if new and plan:
@@ -521,6 +598,8 @@ def migration(
     if new:
         migration_operation.new(site, new)
     elif plan:
+        from .operations import plan as planning
+
         planning.reverse(site, reverse, as_document=json)
     else:
         migration_operation.reverse(site, reverse, yes=yes)
@@ -529,6 +608,9 @@ def migration(
 @site_task(name="status", default=True, reads=True, auto_shortflags=False, help={"json": _JSON})
 def lock_status(site: Site, json: bool = False) -> None:
     """Show who holds the site's lock, what that run does, and whether it lives."""
+
+    from .operations import lock as lock_operation
+
     lock_operation.status(site, as_document=json)
 
 
@@ -547,8 +629,15 @@ def lock_release(
 
     Next: status; the next command says what that run left.
     """
-    act = partial(planning.lock_release, as_document=json) if plan else lock_operation.release
-    act(site, reason, force)
+
+    from .operations import lock as lock_operation
+
+    if plan:
+        from .operations import plan as planning
+
+        planning.lock_release(site, reason, force, as_document=json)
+    else:
+        lock_operation.release(site, reason, force)
 
 
 @site_task(reads=True, help={"json": _JSON})
@@ -558,6 +647,9 @@ def doctor(site: Site, json: bool = False) -> None:
     With --verbose also why it matters where all is well. Changes nothing and takes no lock.
     Next: mend what failed; then deploy.
     """
+
+    from .operations import doctor as doctor_operation
+
     doctor_operation.doctor(site, as_document=json, verbose=site.console.verbose)
 
 
@@ -575,6 +667,9 @@ def setup(site: Site, from_: str = "", plan: bool = False, json: bool = False) -
     start: what is so already is left alone. Needs root, by sudo -n or sign-in. Next: doctor,
     then deploy.
     """
+
+    from .operations import setup as setup_operation
+
     setup_operation.setup(site, plan=plan, source=from_, as_document=json)
 
 
@@ -590,6 +685,9 @@ def notify(site: Site, test: bool = False, json: bool = False) -> None:
 
     Changes nothing; contacts the webhooks alone, and only with --test. Next: deploy.
     """
+
+    from .operations import notify as notify_operation
+
     notify_operation.notify(site, test=test, as_document=json)
 
 
@@ -611,6 +709,10 @@ def report(
 
     Changes nothing on the server; a record that is only there is fetched. Next: open the page.
     """
+
+    from .operations import report as report_operation
+    from .report.files import NAME
+
     if text and (json or list):
         raise BadSettings("--text goes with neither --json nor --list; allowed: one of them")
     if list and stamp:
@@ -657,6 +759,11 @@ def monitor(
     was found. Ctrl-C ends it with its summary. Takes no lock, and changes nothing but the ledger;
     --install adds a folder beside it and a timer. Next: status, rollback.
     """
+
+    from .monitoring.schedule import duration
+    from .operations import monitor as monitor_operation
+    from .operations import monitor_timer
+
     if install + uninstall + status > 1:
         raise BadSettings("monitor: allowed: one of --install, --uninstall and --status")
     if plan and not (install or uninstall):
@@ -666,6 +773,8 @@ def monitor(
     length = duration("--for", for_)
     between = duration("--every", every) if every else 0
     if plan:
+        from .operations import plan as planning
+
         act = planning.monitor_install if install else planning.monitor_uninstall
         act(site, as_document=json)
     elif install:
@@ -718,7 +827,18 @@ ns = Collection(
 )
 ns.add_collection(Collection("lock", lock_status, lock_release))
 
+
+def _executor(*given: Any) -> Executor:
+    """What runs tasks; both programs make it when the command line has been read."""
+    from .executor import Executor
+
+    return Executor(*given)
+
+
+# The program that is under way: to import Fabric's under `invoke` would take as long as the rest.
 # Here, and not as tasks.executor_class in invoke.yaml, where somebody's own file could lack it.
-for program in (fabric.main.program, invoke.main.program):
-    program.executor_class = Executor
-usage.install(fabric.main.program, invoke.main.program)
+for _name in ("fabric.main", "invoke.main"):
+    if _name in sys.modules:
+        _program = sys.modules[_name].program
+        _program.executor_class = _executor
+        usage.install(_program)

@@ -21,12 +21,10 @@ from . import preflight, settings_guard
 from .errors import BadSettings
 from .hosts import choose, refuse_shared
 from .interrupts import listening
-from .phases.deploy import take_back
-from .phases.restore import DatabaseRestore
-from .phases.rollback import Rollback
-from .phases.settle import MAKES_A_RELEASE
+from .phases import MAKES_A_RELEASE
 from .recording import recorded
 from .report.console import Console
+from .running import explained, finished, sites
 from .server.connection import Server
 from .server.source import Source
 from .settings import Settings, load
@@ -35,15 +33,14 @@ from .several.part import Part, Report
 from .several.run import Several
 from .several.summary import Outcome
 from .site import Site
-from .tasks_base import OPTIONS, SiteTask, explained, finished, site_task, sites
+from .tasks_base import OPTIONS, SiteTask, site_task
 
 _CHOICES = {*OPTIONS, "all_or_nothing"}  # options that are read here, and are no task body's
 _PROMPTS = ("prompt-for-login-password", "prompt-for-passphrase")
-_NOT_TAKEN_BACK = (Rollback.name, DatabaseRestore.name)
+_NOT_TAKEN_BACK = ("rollback", "restore")
 
 # Each server's settings, one for each of the command's tasks: `--set` is a task's own.
 Servers = Mapping[str, Sequence[Settings]]
-_take_back = site_task(take_back)
 
 
 class Executor(fabric.Executor):  # type: ignore[misc]
@@ -206,9 +203,11 @@ class Executor(fabric.Executor):  # type: ignore[misc]
         return fabric.Connection(settings.ssh.host, config=self.config)
 
     def _undo(self, part: Part, settings: Settings) -> Any:
+        from .phases.deploy import take_back
+
         context = self._connection(settings) or Context(self.config)
         chosen = {**self._shared, "settings": settings, "release": part.release}
-        return _take_back(context, **chosen)
+        return site_task(take_back)(context, **chosen)
 
     @property
     def _shared(self) -> dict[str, object]:

@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterable, Mapping
 
 from .errors import BadSettings
+from .nearest import nearest
 from .settings import Settings
-from .settings_words import nearest
 
 _ADDRESS = re.compile(r"[@.:]")  # what no name of a host or a group has
 

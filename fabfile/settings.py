@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from .errors import BadSettings
+from .nearest import nearest
 from .settings_canary import Canary, Preview
 from .settings_checks import CHECK_GROUPS as CHECK_GROUPS
 from .settings_checks import Expect, Monitor, SignIn
@@ -59,7 +60,7 @@ from .settings_types import (
     WholeSeconds,
     Word,
 )
-from .settings_words import explain, nearest, shown
+from .settings_words import explain, shown
 
 Colour = Literal["blue", "green"]
 COLOURS: tuple[Colour, Colour] = ("blue", "green")

@@ -9,19 +9,16 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from fabric.config import Config as FabricConfig
 from invoke.config import Config
 from invoke.exceptions import Exit
 
 from .errors import BadSettings
-from .report.console import Console
-from .settings import Settings
+from .nearest import nearest
 from .settings_file import SUFFIXES, Keys, SettingsFile, dotted, settings_file
-from .settings_words import allowed_at, nearest, shown
 
 SECTION = "site"
 _PREFIXES = ("INVOKE", "FABRIC")
@@ -38,6 +35,8 @@ def install() -> None:
     Config.load_shell_env = _first(  # type: ignore[method-assign]
         _refuse_environment, Config.load_shell_env
     )
+    for name in ("_load_yaml", "_load_yml"):
+        setattr(Config, name, _once(getattr(Config, name)))
 
 
 def files_of(config: Config) -> list[SettingsFile]:
@@ -54,11 +53,24 @@ def _first(check: Callable[..., None], method: Callable[..., None]) -> Callable[
         try:
             check(config, *args, **kwargs)
         except BadSettings as error:
+            from .report.console import Console
+
             Console().failure(error)
             raise Exit(code=error.exit_code) from None
         method(config, *args, **kwargs)
 
     return checked
+
+
+def _once(read: Callable[..., Any]) -> Callable[..., Any]:
+    """What was read to be checked is what Invoke gets: to read it twice takes twice as long."""
+
+    @functools.wraps(read)
+    def reading(config: Config, path: str) -> Any:
+        file = Path(path)
+        return settings_file(file).values if file.exists() else read(config, path)
+
+    return reading
 
 
 def _refuse_bad_project(config: Config, path: str | None) -> None:
@@ -79,11 +91,19 @@ def _refuse_bad_file(config: Config, path: str | Path | None) -> None:
 
 def _refuse_unknown_section(file: SettingsFile) -> None:
     """`sites:`, or a setting without `site:` above it, would be passed over without a word."""
-    known = [SECTION, *FabricConfig.global_defaults()]
-    for name in file.values:
+    others = [name for name in file.values if name != SECTION]
+    known = [SECTION, *_sections_of_fabric()] if others else []
+    for name in others:
         if name not in known:
             near = nearest(name, known) or f"; settings of the site stand below `{SECTION}:`"
             raise BadSettings(f"{file.at((name,))}: {dotted((name,))}: no such section{near}")
+
+
+def _sections_of_fabric() -> Iterable[str]:
+    from fabric.config import Config as FabricConfig
+
+    sections: Iterable[str] = FabricConfig.global_defaults()
+    return sections
 
 
 def _refuse_other_shape(
@@ -101,6 +121,9 @@ def _refuse_other_shape(
         if isinstance(value, dict) and isinstance(below[key], dict):
             _refuse_other_shape(file, below[key], value, keys)
             continue
+        from .settings import Settings
+        from .settings_words import allowed_at, shown
+
         words = allowed_at(Settings, keys[1:]) if keys[0] == SECTION else ""
         if isinstance(below[key], dict):
             raise BadSettings(
@@ -117,6 +140,8 @@ def _refuse_environment(config: Config) -> None:
     for name in sorted(os.environ):
         program, middle, _ = name.partition(f"_{SECTION.upper()}_")
         if program in _PREFIXES and middle:
+            from .settings_words import shown
+
             raise BadSettings(
                 f"{name} is {shown(os.environ[name])}; not read: `fab` and `invoke` would differ; "
                 "allowed: DEPLOY_ and the setting's name, for instance DEPLOY_APP__PORT=3000"

@@ -80,6 +80,11 @@ RULES = (
         lambda preview, manage: not preview or manage == "whole",
     ),
     Rule(
+        ("public.scheme", "nginx.manage"),
+        "http with manage upstream: our template speaks TLS",
+        lambda scheme, manage: scheme == "https" or manage == "upstream",
+    ),
+    Rule(
         ("deploy.lock_dead_after",),
         f"at least {3 * HEARTBEAT}: a run that lives gives a sign every {HEARTBEAT} seconds",
         lambda dead: dead >= 3 * HEARTBEAT,

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from .masking import without_paths
+from .nearest import nearest
 from .settings_file import Keys, Origins, dotted
 from .settings_rules import Contradictions
 from .settings_types import Kind
@@ -86,12 +87,6 @@ def allowed(annotation: Any, metadata: Iterable[Any] = ()) -> str:
 def allowed_at(model: type[BaseModel], keys: Keys) -> str:
     """What the setting at this place allows."""
     return allowed(*_type_at(model, keys))
-
-
-def nearest(wrong: str, right: Iterable[str]) -> str:
-    """`; did you mean port?`, or nothing where none is near."""
-    near = difflib.get_close_matches(wrong, right, n=1)
-    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _bounds(constraints: list[Any]) -> str:

@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import atexit
-import contextlib
-import logging
-import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fabric import Connection
 from invoke.context import Context
-from invoke.exceptions import Exit
 from invoke.parser.argument import Argument
 from invoke.tasks import Task, task
 
-from . import interrupts, masking, positional, settings_guard
-from .errors import DeployError
-from .newcomer import Newcomer
-from .phases.deploy import FORWARD
+from . import masking, positional, settings_guard
+from .phases import FORWARD
 from .positional import PositionalIfGiven
-from .report.console import Console
-from .server.connection import Server
-from .settings import Settings, load, overrides
-from .settings_file import Origins
-from .site import Site
 
-sites: dict[tuple[str, str], Site] = {}  # of this process
-finished: list[str] = []  # the tasks that this process has done to their end
-logging.getLogger("paramiko").addHandler(logging.NullHandler())  # we say it in our own words
+if TYPE_CHECKING:
+    from .report.console import Console
+    from .settings import Settings
+    from .settings_file import Origins
+
 settings_guard.install()
 masking.mask_debugging()
 positional.install()
@@ -151,8 +140,11 @@ class SiteTask(Task):  # type: ignore[type-arg]
         :param console: the command's.
         :param release: the stamp that several servers share; by default one is made.
         """
-        with explained(console, origins), interrupts.listening():
-            result = self.body(_site(context, settings, release, console), *args, **kwargs)
+        from .interrupts import listening
+        from .running import explained, finished, site_of
+
+        with explained(console, origins), listening():
+            result = self.body(site_of(context, settings, release, console), *args, **kwargs)
             finished.append(self.name)
             return result
 
@@ -164,10 +156,15 @@ class NewcomerTask(Task):  # type: ignore[type-arg]
         return [*super().get_arguments(ignore_unknown_help=ignore_unknown_help), _option("set")]
 
     def __call__(self, context: Context, *args: Any, **kwargs: Any) -> Any:
+        from .interrupts import listening
+        from .report.console import Console
+        from .running import explained, newcomer_of
+        from .settings_file import Origins
+
         assignments = kwargs.pop("set", None) or []
         console = Console()
-        with explained(console, Origins()), interrupts.listening():
-            return self.body(_newcomer(context, assignments, console), *args, **kwargs)
+        with explained(console, Origins()), listening():
+            return self.body(newcomer_of(context, assignments, console), *args, **kwargs)
 
 
 def _option(name: str) -> Argument:
@@ -178,58 +175,3 @@ def _option(name: str) -> Argument:
 
 site_task = partial(task, klass=SiteTask)
 newcomer_task = partial(task, klass=NewcomerTask)
-
-
-@contextlib.contextmanager
-def explained(console: Console, origins: Origins | None = None) -> Iterator[None]:
-    """Every failure becomes one message and an exit code here, and nowhere else.
-
-    :param origins: where the settings came from, for what is found wrong with one.
-    """
-    try:
-        yield
-    except DeployError as error:
-        console.trace(error)
-        if debugging():
-            console.errors.print_exception()
-        if origins:
-            origins.explain(error)
-        console.failure(error)
-        raise Exit(code=error.exit_code) from None
-    except Exit:
-        raise
-    except Exception as error:
-        console.trace(error)
-        if debugging():
-            raise
-        reason = f"unexpected {type(error).__name__}: {error}"
-        console.failure(DeployError(reason, next_command="again with --debug"))
-        raise Exit(code=1) from None
-
-
-def debugging() -> bool:
-    return logging.getLogger().isEnabledFor(logging.DEBUG)  # what -d/--debug turns on
-
-
-def _newcomer(context: Context, assignments: list[str], console: Console) -> Newcomer:
-    """Of the settings only how a server is reached: the rest is another site's."""
-    section = context.config._config.get("site")
-    ssh = section.get("ssh") if isinstance(section, Mapping) else None
-    given = overrides({}, assignments)
-    if not isinstance(context, Connection):
-        return Newcomer(console, None, given)
-    reach = overrides(os.environ, assignments, {"ssh": dict(ssh or {})})["ssh"]
-    settings = load({"ssh": reach})
-    server = Server(settings, context, console)
-    atexit.register(server.close)
-    return Newcomer(console, server, given)
-
-
-def _site(context: Context, settings: Settings, release: str, console: Console) -> Site:
-    server = Server(settings, context if isinstance(context, Connection) else None, console)
-    key = (str(server), settings.model_dump_json())
-    if key not in sites:
-        server.look_up()
-        atexit.register(server.close)
-        sites[key] = Site(settings, server, console, release)
-    return sites[key]

@@ -20,8 +20,7 @@ from invoke.parser.context import ParserContext
 from invoke.program import Program
 
 from .errors import BadSettings
-from .report.console import Console
-from .settings_words import nearest
+from .nearest import nearest
 
 FORMATS = ("flat", "nested", "json")  # of --list
 
@@ -57,6 +56,8 @@ def _explaining(program: Program, step: Callable[[], None]) -> Callable[[], None
 
 
 def _end(error: BadSettings) -> None:
+    from .report.console import Console
+
     Console().failure(error)
     raise Exit(code=error.exit_code) from None
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from rich.console import Console
 
 Say = Callable[[str], None]
+console = Console()
 
 
 def silent(line: str) -> None:

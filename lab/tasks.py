@@ -1,4 +1,7 @@
-"""Tasks for the lab, a production look-alike on this machine."""
+"""Tasks for the lab, a production look-alike on this machine.
+
+Each begins by importing what it needs, so that `invoke --list` does not wait for it.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +13,8 @@ from contextlib import contextmanager
 from invoke.collection import Collection
 from invoke.context import Context
 from invoke.tasks import task
-from rich.console import Console
 
-from lab import keys, server
-from lab.places import Server, several
-from lab.progress import spoken
 from lab.shell import LabError
-from lab.status import table
-
-console = Console()
 
 
 @contextmanager
@@ -27,6 +23,8 @@ def _plain_errors() -> Iterator[None]:
     try:
         yield
     except LabError as error:
+        from rich.console import Console
+
         Console(stderr=True).print(f"[red]lab:[/red] {error}", highlight=False, soft_wrap=True)
         sys.exit(1)
 
@@ -44,6 +42,10 @@ def up(context: Context, servers: str = "1") -> None:
     Needs root, and the packages of lab/install-packages.sh. The first run takes some two
     minutes, later ones seconds. A site that is there is left as it is. Next: deploy to it.
     """
+    from lab import keys, server
+    from lab.places import several
+    from lab.progress import console, spoken
+
     with _plain_errors():
         made = [server.up(one, say=spoken(console)) for one in several(servers)]
     for one in made:
@@ -67,6 +69,10 @@ def up(context: Context, servers: str = "1") -> None:
 @task(help=_SERVERS)
 def reset(context: Context, servers: str = "1") -> None:
     """Bring the lab's site back to plain production; what was deployed to it is lost."""
+    from lab import server
+    from lab.places import several
+    from lab.progress import console, spoken
+
     with _plain_errors():
         for one in several(servers):
             server.reset(one, say=spoken(console))
@@ -75,6 +81,10 @@ def reset(context: Context, servers: str = "1") -> None:
 @task(help={**_SERVERS, "images": "remove the lab's images from this machine too"})
 def down(context: Context, servers: str = "1", images: bool = False) -> None:
     """Remove the lab's server with all that is on it; `lab.up` makes it anew."""
+    from lab import server
+    from lab.places import several
+    from lab.progress import console
+
     with _plain_errors():
         for one in several(servers):
             server.down(one, remove_images=images)
@@ -84,6 +94,10 @@ def down(context: Context, servers: str = "1", images: bool = False) -> None:
 @task
 def status(context: Context) -> None:
     """Show the lab: engines, the server, the site's containers, ports and free disk."""
+    from lab.places import Server
+    from lab.progress import console
+    from lab.status import table
+
     with _plain_errors():
         console.print(table(Server()))
 
@@ -91,6 +105,9 @@ def status(context: Context) -> None:
 @task(help={"command": "run this there instead of opening a shell"})
 def ssh(context: Context, command: str = "") -> None:
     """Log in to the lab's server with the lab's key, or run one command there."""
+    from lab import keys
+    from lab.places import Server
+
     arguments = keys.ssh_command(Server(), *([command] if command else []))
     os.execvp(arguments[0], arguments)
 

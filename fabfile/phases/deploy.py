@@ -23,6 +23,7 @@ from ..server.live import Live
 from ..server.migration_summary import summary
 from ..server.migrations import Migrations
 from ..site import Site
+from . import FORWARD, MAKES_A_RELEASE
 from .assess import Assess
 from .blue_green import BlueGreen
 from .canary import CANARY, refuse_where_impossible
@@ -33,11 +34,8 @@ from .migrate import Migrate
 from .recorded import recorded
 from .restore import DatabaseRestore, UndoRestore
 from .rollback import Rollback
-from .settle import MAKES_A_RELEASE, clear_up
+from .settle import clear_up
 from .validate import Validate
-
-# What goes towards a release that visitors may not have met; a rollback takes it back first.
-FORWARD = (*MAKES_A_RELEASE, Migrate.name)
 
 
 def deploy(

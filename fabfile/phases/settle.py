@@ -14,11 +14,11 @@ from ..server.migrations import Migrations
 from ..server.releases import Releases
 from ..server.sql_session import DatabaseError
 from ..site import Site
+from . import MAKES_A_RELEASE
 from .colours import ColourRun
 from .restore import DatabaseRestore, log_rollback
 from .traffic import Traffic
 
-MAKES_A_RELEASE = ("deploy", "blue-green-deploy")
 # Files that were being written; the lock's own are somebody else's. $1 state folder.
 _SWEEP_FILES = 'find "$1" -name "*.new" ! -name "lock*" -type f -exec rm -f -- {} + -print'
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from ..commands import docker
 from ..documents.plan import Deed
-from ..phases.settle import MAKES_A_RELEASE, is_kept
+from ..phases import MAKES_A_RELEASE
+from ..phases.settle import is_kept
 from ..server.kept import beside
 from ..server.ledger import CutOff
 from ..server.migrations import Migrations

@@ -44,9 +44,9 @@ def account(settings: SignIn, environment: Mapping[str, str] = os.environ) -> Ac
         raise WrongSetting(
             "sign_in.password_variable",
             name,
-            "a variable that holds the password of sign_in.email; or sign_in.password_file",
-            found="it is not set",
-            next_command=f"export {name}=…; or without the test user: --set sign_in.email=",
+            # Without "not set" behind a colon: the mask would take that for a password.
+            "a variable that is set, to the password of sign_in.email; or sign_in.password_file",
+            next_command="export it; or go without the test user: --set sign_in.email=",
         )
     return Account(settings.email, environment[name])
 

@@ -32,14 +32,19 @@ LINKS: Mapping[Kind, str] = {
 }
 
 # $1 file, the rest: a command that writes it. Its exit status is kept, and on failure no file is.
+# What the engine says of a program that it could not start (126) it says in the program's place.
 _WRITE = """
 umask 077; out=$1; shift
-"$@" > "$out.partial" || { code=$?; rm -f -- "$out.partial"; exit $code; }
+"$@" > "$out.partial" && exit
+code=$?; [ $code = 126 ] && head -c 500 -- "$out.partial" >&2
+rm -f -- "$out.partial"; exit $code
 """
 # $1 archive, $2 file to write, the rest: a command that reads the one and prints the other.
 _READ_THROUGH = """
 umask 077; archive=$1; out=$2; shift 2
-"$@" < "$archive" > "$out"
+"$@" < "$archive" > "$out" && exit
+code=$?; [ $code = 126 ] && head -c 500 -- "$out" >&2
+exit $code
 """
 # Redirected output is in memory only, until it is synced. $1 is the file's last name.
 _SETTLE = 'sync -d "$1.partial" && mv -- "$1.partial" "$1" && sync -d "$1"'

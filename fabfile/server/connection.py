@@ -107,8 +107,11 @@ class Server:
 
         :raises ServerUnreachable: one line that says which of name, network, key or sign-in.
         """
-        if self.connection.is_connected:
-            return
+        with self.connection.turn:
+            if not self.connection.is_connected:
+                self._sign_in()
+
+    def _sign_in(self) -> None:
         self.console.note(f"      connecting to {self}", begins=True)
         for pause in AGAIN if self._was_open else ():
             try:
@@ -131,12 +134,14 @@ class Server:
 
     @contextlib.contextmanager
     def _explaining(self, what: str) -> Iterator[None]:
+        self.open()
+        transport = self.connection.transport
         try:
             yield
         except (paramiko.SSHException, EOFError, OSError) as error:
             if self._refused(error):
                 raise DeployError(f"{what} failed on {self}", evidence=str(error)) from None
-            self.close()  # after a drop, run reconnects but SFTP fails until close
+            self.connection.close_if_still(transport)  # else whoever is next would go on with it
             raise ServerUnreachable(
                 f"the connection to {self} was lost during: {what}",
                 evidence=f"{type(error).__name__}: {error}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,29 @@ from .keys import refuse_unusable_keys
 from .runner import QuickRunner
 
 
-def prepared(ssh: Ssh, given: Connection | None) -> Connection:
+class Session(Connection):  # type: ignore[misc]  # fabric has no types
+    """Fabric's connection for several threads: while one signs in, the others wait for it.
+
+    Two that sign in at once do it over each other: one of them then speaks on a session that the
+    server has not let in yet, which ends it.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self._set(turn=threading.RLock())  # Fabric's own way round its settings by attribute
+        super().__init__(*arguments, **options)
+
+    def open(self) -> Any:
+        with self.turn:
+            return super().open()
+
+    def close_if_still(self, transport: paramiko.Transport | None) -> None:
+        """End the session, unless another thread has opened a new one since."""
+        with self.turn:
+            if self.transport is transport:
+                self.close()
+
+
+def prepared(ssh: Ssh, given: Connection | None) -> Session:
     """A connection of our own, not opened yet.
 
     :param given: Fabric's, from `-H`; without it `ssh.host` is used.
@@ -32,7 +55,7 @@ def prepared(ssh: Ssh, given: Connection | None) -> Connection:
     kwargs.setdefault("banner_timeout", ssh.connect_timeout)
     kwargs.setdefault("auth_timeout", ssh.connect_timeout)
     kwargs.setdefault("channel_timeout", ssh.connect_timeout)  # paramiko's own is an hour
-    connection = Connection(
+    connection = Session(
         host=given.original_host if given is not None else ssh.host,
         user=given.user if given is not None else None,
         port=given.port if given is not None else None,
@@ -116,8 +139,27 @@ def sign_in(connection: Connection, host: str) -> None:
             f"the name of {host} does not resolve: {error.strerror}", state=state
         ) from None
     except (paramiko.SSHException, OSError, EOFError) as error:
-        raise ServerUnreachable(f"cannot connect to {host}: {error}", state=state) from None
+        raise ServerUnreachable(
+            f"cannot connect to {host}: {_instead_of_a_greeting(connection, error) or error}",
+            state=state,
+        ) from None
     transport = connection.transport
     transport.set_keepalive(15)
     with contextlib.suppress(OSError, AttributeError):
         transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _instead_of_a_greeting(connection: Connection, error: Exception) -> str:
+    """What a server says where its SSH greeting should stand: paramiko does not tell.
+
+    An sshd from 9.8 on bans an address for a while after some failed or broken sign-ins.
+    """
+    if connection.gateway or "protocol banner" not in str(error):
+        return ""
+    try:
+        with socket.create_connection((connection.host, connection.port), 1) as server:
+            server.settimeout(1)
+            said = server.recv(80).decode(errors="replace").strip()
+    except OSError:
+        return ""
+    return "" if not said or said.startswith("SSH-") else f"it only says {said!r}; try again later"

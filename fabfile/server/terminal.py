@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import shutil
 import signal
 import sys
 import termios
@@ -35,6 +34,11 @@ def is_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
+def _size() -> tuple[int, int]:
+    """Columns and lines of the window itself; COLUMNS and LINES may be left over from another."""
+    return os.get_terminal_size(sys.stdout.fileno())
+
+
 def attach(server: Server, argv: Sequence[str]) -> int:
     """Give the terminal to a program on the server until it ends; every key is its own.
 
@@ -42,7 +46,7 @@ def attach(server: Server, argv: Sequence[str]) -> int:
     :raises DeployError: it has none: killed, or the connection is gone.
     :raises Interrupted: SIGTERM or a closed terminal; the program is hung up.
     """
-    channel = server.channel(argv, terminal=shutil.get_terminal_size())
+    channel = server.channel(argv, terminal=_size())
     with channel, _raw(sys.stdin.fileno()), _woken() as (woken, wake), interrupts.only_looking():
         copy = _Copy(channel, channel.recv, sys.stdout, at_end=lambda: wake(_END))
         _type(channel, woken)
@@ -112,7 +116,7 @@ def _type(channel: paramiko.Channel, woken: int) -> None:
             if _END in os.read(woken, 64):
                 return
             with contextlib.suppress(OSError, paramiko.SSHException):
-                channel.resize_pty(*shutil.get_terminal_size())
+                channel.resize_pty(*_size())
         if ready[:1] == keys:
             typed = os.read(keys[0], CHUNK)
             with contextlib.suppress(OSError):  # it has just ended

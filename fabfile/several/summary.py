@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from ..errors import BadSettings, DeployError, NeedsPerson, TakenBack
-from ..phases.deploy import FORWARD
+from ..phases import FORWARD
 from ..report.columns import columns
 from ..report.console import Console
 from ..site import Site

@@ -126,10 +126,7 @@ def _cut_for_good(step: Step) -> None:
 
 
 def _end_sessions(before: str) -> None:
-    """As a network does that is gone: no good-bye, from outside of what is under test.
-
-    Only the user's half of a session: for a killed other half sshd bans the address for a while.
-    """
+    """As a network does that is gone: no good-bye, from outside of what is under test."""
     lab_server.run(
         f"{before} pkill -KILL -u ubuntu -f '^sshd(-session)?: ubuntu' || true", user="root"
     )

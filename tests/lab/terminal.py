@@ -73,8 +73,9 @@ class Terminal:
 
     def ended(self) -> int:
         """Wait for its end; the exit code, and `seen` has the rest of its output."""
+        deadline = time.monotonic() + 60
         while self._read():
-            pass
+            assert time.monotonic() < deadline, f"does not end:\n{self.seen}"
         _, status = os.waitpid(self.pid, 0)
         self.pid = 0
         return os.waitstatus_to_exitcode(status)

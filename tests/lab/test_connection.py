@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from fabfile.report.console import Console
 from fabfile.server.connection import Server
 from fabfile.settings import Settings
 from fabfile.site import Site
+from lab import server as lab_server
 from tests.lab.conftest import HERE, SETTINGS_FILE, Fab
 from tests.programs import ROOT, program
 
@@ -111,6 +114,25 @@ def test_a_server_that_refuses_a_file_is_not_a_lost_connection(settings: Setting
     assert caught.value.reason.startswith("writing /tmp/refused/file failed on")
     assert server.run(["echo", "alive"]).text == "alive"
     server.close()
+
+
+def test_threads_that_find_the_session_gone_sign_in_one_after_the_other(settings: Settings) -> None:
+    """The lock's heartbeat is one: two that signed in at once spoke over each other."""
+    server = Server(settings, console=Console())
+    server.open()
+    with ThreadPoolExecutor(6) as threads:
+        for _ in range(8):
+            lab_server.run("pkill -KILL -u ubuntu -f '^sshd(-session)?: ubuntu'", user="root")
+            _wait_until_lost(server)
+            said = [threads.submit(server.run, ["echo", str(number)]) for number in range(6)]
+            assert [one.result().text for one in said] == [str(number) for number in range(6)]
+    server.close()
+
+
+def _wait_until_lost(server: Server) -> None:
+    deadline = time.monotonic() + 10
+    while server.connection.is_connected and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 def test_no_file_turns_host_key_checking_off() -> None:

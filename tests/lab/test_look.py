@@ -323,16 +323,21 @@ def test_a_query_is_answered_by_psql_and_its_exit_code_is_passed_on(fab: Fab) ->
     assert "canceling statement due to statement timeout" in slow.stderr
 
 
+def _size_in(psql: Terminal) -> str:
+    """What a program that psql starts takes for its terminal's lines and columns."""
+    psql.send("\\! stty size\n")
+    return psql.expect(r"(\d+ \d+)\r")[1]
+
+
 @pytest.mark.parametrize("start", [FAB, INVOKE], ids=["fab", "invoke"])
 def test_psql_has_a_real_terminal(start: tuple[str, ...]) -> None:
-    with Terminal(*start, "psql", environment=THERE, size=(41, 123)) as psql:
+    another = {"LINES": "24", "COLUMNS": "80"}  # left over from a window that is gone
+    with Terminal(*start, "psql", environment={**THERE, **another}, size=(41, 123)) as psql:
         psql.expect(r"stories=[#>] ")
         assert psql.takes_keys_as_they_are
-        psql.send("\\! stty size\n")
-        psql.expect("41 123\r")
+        _wait(lambda: _size_in(psql) == "41 123")
         psql.resize(33, 77)
-        psql.send("\\! stty size\n")
-        psql.expect("33 77\r")
+        _wait(lambda: _size_in(psql) == "33 77")  # it takes a moment on its way
         psql.send("SELECT pg_sleep(60);\n")
         psql.expect("pg_sleep")
         time.sleep(0.5)  # the statement is at work
@@ -359,6 +364,7 @@ def test_a_shell_is_in_the_live_colours_container_or_another_one(release: str) -
         shell.expect("[#$] ")
         shell.send("nginx -v\n")
         shell.expect("nginx version: nginx/")
+        shell.expect("[#$] ")  # before it, Ctrl-D would be nginx's
         shell.send("\x04")
         assert shell.ended() == 0
     done = program(*FAB, "shell", "--colour=idle", environment=THERE)

@@ -187,7 +187,7 @@ ROWS_OF_THE_TABLE: tuple[Broken, ...] = (
         3,
         blue_green.SIGN_IN_FAILS,
         "/api/auth/signin answers 500",
-        faults="signin-broken",
+        faults="signin-broken\nbehind-nginx",
     ),
     Broken(
         "a slow release",

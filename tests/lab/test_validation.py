@@ -136,7 +136,8 @@ def test_a_test_user_who_cannot_sign_in_stops_a_deploy_before_anything_is_touche
     before = on_server("docker ps -q; ls").stdout
     unset = assess()
     assert unset.returncode == 2
-    assert "site.sign_in.password_variable is 'SITE_TEST_PASSWORD': it is not set" in unset.stderr
+    words = "is 'SITE_TEST_PASSWORD'; allowed: a variable that is set, to the password of sign_in."
+    assert f"site.sign_in.password_variable {words}" in unset.stderr
     assert on_server("docker ps -q; ls").stdout == before  # nothing was contacted
 
     wrong = assess(SITE_TEST_PASSWORD="not-hers")

@@ -174,6 +174,10 @@ CONTRADICTIONS = [
         {"source": {"kind": "registry"}},
         "site.source.kind is 'registry' and site.source.image is ''",
     ),
+    (
+        {"public": {"scheme": "http"}, "nginx": {"manage": "whole"}},
+        "site.public.scheme is 'http' and site.nginx.manage is 'whole'",
+    ),
     ({"deploy": {"drain_seconds": 20}}, "drain_seconds is 20.0 and site.nginx.worker_shutdown"),
     ({"deploy": {"lock_dead_after": 12}}, "site.deploy.lock_dead_after is 12.0; allowed: at least"),
     ({"database": {"user_id": "role"}}, "different columns"),

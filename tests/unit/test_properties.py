@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import inspect
 import pkgutil
@@ -476,7 +477,10 @@ def _server() -> tuple[list[str], Server]:
         return SimpleNamespace(stdout="", stderr="", exited=0)
 
     server = _SERVER
-    server.connection = SimpleNamespace(is_connected=True, run=run)
+    session: Any = SimpleNamespace(
+        is_connected=True, transport=None, turn=contextlib.nullcontext(), run=run
+    )
+    server.connection = session
     return sent, server
 
 

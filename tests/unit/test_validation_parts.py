@@ -263,7 +263,7 @@ def test_the_password_comes_from_a_variable_or_a_private_file(tmp_path: Path) ->
     assert account(SignIn(), {}) is None
     assert found({"SITE_TEST_PASSWORD": "x"}) == Account("a@b.c", "x")
     assert "x" not in repr(Account("a", "x"))
-    with pytest.raises(BadSettings, match=r"sign_in.password_variable.*it is not set"):
+    with pytest.raises(BadSettings, match=r"sign_in.password_variable.*a variable that is set"):
         found({})
     path = tmp_path / "password"
     path.write_text("from file\n")

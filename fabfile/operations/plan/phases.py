@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ...phases import FORWARD
 from ...phases import deploy as phases
 from ...phases.assess import Assess
 from ...phases.blue_green import BlueGreen
@@ -85,7 +86,7 @@ def rollback(site: Site, to: str = "", *, as_document: bool = False) -> None:
     plan = Planning(site, Rollback.name)
     plan.begin(back=True)
     dead = plan.seen.cut_off
-    if dead and not to and dead.task in phases.FORWARD and plan.seen.live.release != dead.release:
+    if dead and not to and dead.task in FORWARD and plan.seen.live.release != dead.release:
         words = f"what a run of {dead.release} moved goes back; visitors stay where they are"
         plan.parts(Rollback.name, [Part("take back the rows", only("database", words))])
     else:
