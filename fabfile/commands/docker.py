@@ -12,6 +12,22 @@ COMPOSE_FILES = "com.docker.compose.project.config_files"
 COMPOSE_ONE_OFF = "com.docker.compose.oneoff"
 
 
+_LEAVE_CONTAINERS = (
+    *("build", "cp", "exec", "images", "inspect", "logs", "ps", "pull", "rmi", "stats", "tag"),
+    *("top", "version"),
+)
+
+
+def may_change_containers(argv: Sequence[str]) -> bool:
+    """Whether a container may be another, or in another state, after this command.
+
+    :param argv: what is sent to the server; a script that calls the engine may.
+    """
+    if argv[:1] == ["docker"]:
+        return argv[1] not in _LEAVE_CONTAINERS
+    return any("docker" in word for word in argv)
+
+
 def engine_version() -> list[str]:
     """The engine's version; fails where none runs or the user may not use it."""
     return ["docker", "version", "--format", "{{.Server.Version}}"]

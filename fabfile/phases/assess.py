@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 
+from ..beside import beside
 from ..errors import CommandFailed, DeployError
 from ..plans.assess import AssessPlan
 from ..probes.account import account, check_account
@@ -11,10 +13,11 @@ from ..probes.http import Visitor, healthy
 from ..probes.pages import check_pages
 from ..probes.timing import measure
 from ..probes.tls import certificate
-from ..probes.use import by_role, read_use
+from ..probes.use import Use, by_role, read_use
 from ..report.checks import Check, render
 from ..report.words import size
 from ..server.backups import Backup
+from ..server.containers import Container
 from ..server.machine import Machine, read_machine
 from ..server.people import People
 from ..settings import COLOURS
@@ -46,6 +49,7 @@ class Assess(Phase):
 
     backup: Backup
     people: People
+    use: Future[tuple[Mapping[str, Container], list[Use]]]  # the engine takes seconds for it
 
     def __init__(self, site: Site) -> None:
         super().__init__(site)
@@ -76,6 +80,7 @@ class Assess(Phase):
         )
 
     def containers(self) -> None:
+        self.use = beside(self._read_use)
         found = self.site.containers.all()
         colours = [c for c in found if c.name in map(self.settings.app.container_of, COLOURS)]
         for container in found:
@@ -217,13 +222,16 @@ class Assess(Phase):
 
     def _memory(self) -> dict[str, int]:
         """By role; without figures the validation has nothing to compare, and says nothing."""
-        roles = self.site.containers.by_role(self.site.live.read().container)
         try:
-            use = read_use(self.server, [c.name for c in roles.values() if c.running])
+            roles, use = self.use.result()
         except CommandFailed as error:
             self.console.warn(f"memory is not measured: {error.reason}")
             return {}
         return by_role(use, roles)
+
+    def _read_use(self) -> tuple[Mapping[str, Container], list[Use]]:
+        roles = self.site.containers.by_role(self.site.live.read().container)
+        return roles, read_use(self.server, [c.name for c in roles.values() if c.running])
 
     def back_up(self) -> None:
         self.backup = self.site.backups.create("assessment", self.site.release, files=True)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Future
 from functools import cached_property
 
+from ..beside import beside
 from ..commands import docker
 from ..errors import CommandFailed, DeployError
 from ..plans.blue_green import BlueGreenPlan
 from ..probes import resources
 from ..probes.http import Answer, Visitor
 from ..probes.timing import measure_patiently
+from ..probes.use import Use, read_use
 from ..server.containers import COMMIT_LABEL, FORMER_LABEL
 from ..server.live import Live
 from ..server.migrations import Migrations
@@ -36,6 +39,7 @@ NOT_PUBLIC = "the public site is inaccessible after the switch"
 API_FAILS = "API endpoints fail after the switch"
 SIGN_IN_FAILS = "authentication is broken after the switch"
 TOO_SLOW = "response times are above limits.slower_than_baseline times the baseline"
+READING = 2.0  # seconds that the engine takes to say what a container uses
 
 
 class BlueGreen(Phase):
@@ -72,6 +76,7 @@ class BlueGreen(Phase):
     traffic: Traffic
     new: ColourRun
     health: Answer
+    use: Future[list[Use]]  # what the new container uses, once it has visitors
 
     def __init__(self, site: Site, *, resume: bool = False, shares: Sequence[int] = ()) -> None:
         """:param shares: percentages of the visitors that come before all of them."""
@@ -337,10 +342,13 @@ class BlueGreen(Phase):
             self.stop_former()  # nobody may be served by it once the rows have moved
 
     def watch(self) -> None:
+        seconds, errors = self.settings.deploy.watch_seconds, self.settings.limits.error_percent
+        before = max(0.0, seconds - READING)
         try:
-            self.traffic.watch(
-                self.settings.deploy.watch_seconds, self.settings.limits.error_percent
-            )
+            if before:
+                self.traffic.watch(before, errors)
+            self.use = beside(lambda: read_use(self.server, [self.new.name]))
+            self.traffic.watch(seconds - before, errors)
         except PageFailed as error:
             error.trigger = self._trigger_of(error.path)
             raise
@@ -358,7 +366,7 @@ class BlueGreen(Phase):
         except DeployError as error:
             error.trigger = self._what_ails_it()
             raise
-        for check in resources.check_use(self.server, [self.new.container], self.settings.limits):
+        for check in resources.judge_use(self.server, self.use.result(), self.settings.limits):
             if check.verdict != "pass" and check.name.endswith(resources.MEMORY):
                 reason = f"the new release outgrows its memory: {check.line}"
                 raise DeployError(reason, trigger=TOO_LARGE, evidence=self.new.last_logs())

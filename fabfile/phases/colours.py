@@ -25,7 +25,7 @@ from ..server.releases import override_path
 from ..settings import Colour
 from ..site import Site
 
-POLL = 0.25  # seconds
+POLL = 0.1  # seconds; as often as a health check may be asked for
 
 
 class ColourRun:
@@ -189,7 +189,7 @@ class ColourRun:
                 raise self._unwell(f"{self.name} does not stay up: {container.status}", container)
             if container.health == "healthy":
                 return container
-            if not container.check and not self._unhealthy():
+            if not container.check and not self._unhealthy(container):
                 return container
             if time.monotonic() > end:
                 raise self._unwell(f"{self.name} is not healthy after {limit:.0f} s", container)
@@ -210,15 +210,15 @@ class ColourRun:
         :returns: the health answer.
         :raises DeployError: what was expected and what came.
         """
-        app = self.settings.app
-        health = self._ask(app.health_path)
+        app, container = self.settings.app, self.container
+        health = self._ask(app.health_path, container)
         if problem := healthy(health, app):
             raise self._unwell(f"{self.name} {app.health_path}: {problem}", self.container)
-        login = self._ask(app.login_path) if app.login_path else None
+        login = self._ask(app.login_path, container) if app.login_path else None
         if login and not login.ok:
             self._refuse(login)
         for path, page in self.settings.public.pages.items():
-            answer = self._ask(path) if page.critical else None
+            answer = self._ask(path, container) if page.critical else None
             if answer and answer.status not in page.status and not 0 < answer.status < 500:
                 self._refuse(answer)
         return health
@@ -226,22 +226,21 @@ class ColourRun:
     def lacks_database(self) -> bool:
         """Whether its health answer says that it cannot reach the database."""
         app = self.settings.app
-        found = database_in(self._ask(app.health_path))
+        found = database_in(self._ask(app.health_path, self.container))
         return bool(app.health_database and found) and found != app.health_database
 
     def last_logs(self) -> str:
         """Its last lines."""
         return self.site.containers.last_logs(self.name)
 
-    def _ask(self, path: str) -> Answer:
-        container = self.container
+    def _ask(self, path: str, container: Container) -> Answer:
         published = f"{self.settings.app.port}/tcp" in container.published
         if published:
             return direct(self.server, "127.0.0.1", self.port, path)
         return direct(self.server, container.address, self.settings.app.port, path)
 
-    def _unhealthy(self) -> str:
-        return healthy(self._ask(self.settings.app.health_path), self.settings.app)
+    def _unhealthy(self, container: Container) -> str:
+        return healthy(self._ask(self.settings.app.health_path, container), self.settings.app)
 
     def _refuse(self, answer: Answer) -> NoReturn:
         found = f"{self.name} {answer.path}: {answer.status or answer.error}"

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from functools import cached_property, partial
 
+from ..beside import beside
 from ..commands import docker
 from ..errors import DeployError, Interrupted, ServerUnreachable, ValidationFailed
-from ..plans.validate import PERFORMANCE, ValidatePlan
+from ..plans.validate import PERFORMANCE, USE, ValidatePlan
 from ..probes import account, assets, metrics, pages, resources, security, signin, users
 from ..probes.http import Visitor, healthy
 from ..probes.timing import Timing, Verdict, judge, measure_patiently
+from ..probes.use import Use, by_role, check_growth, read_use
 from ..probes.use import baseline as memory_baseline
-from ..probes.use import by_role, check_growth, read_use
 from ..report.checks import MARKS, Check, render, show
 from ..server.containers import Container
 from ..server.forwarding import ForwardingRefused
@@ -55,6 +57,8 @@ class Validate(Phase):
     triggers = (CRITICAL, EXPERIENCE, DEGRADED)
     changes = False
 
+    use: Future[tuple[Mapping[str, Container], list[Use]]]  # what the containers use
+
     def __init__(self, site: Site, baseline: Timing | None = None) -> None:
         super().__init__(site)
         self.baseline = baseline
@@ -76,9 +80,11 @@ class Validate(Phase):
             (resources.LOGS, self.logs),
             (resources.SERVER, self.machine),
         )
+        use = partial(self._look, resources.CONTAINERS, self.containers_use)
         return (
             Step("which way the site can be asked", self.find_way, plan=plan.find_way),
             *(Step(g, partial(self._look, g, look), plan=plan.look(g)) for g, look in looks),
+            Step(USE, use, plan=plan.look(USE)),  # last: its figures come while the others look
             Step("validation report", self.report, plan=plan.report),
             Step("judge what was found", self.judge, plan=plan.judge),
         )
@@ -95,6 +101,7 @@ class Validate(Phase):
 
     def find_way(self) -> None:
         """From here; where our own network fails and the site answers on its server, from there."""
+        self.use = beside(self._read_use)
         path = self.settings.app.health_path
         if self.visitor.ask(path).status:
             return
@@ -107,24 +114,28 @@ class Validate(Phase):
         self.console.warn("no answer on this machine's network; asking from the server's side")
 
     def containers(self) -> list[Check]:
-        limits = self.settings.limits
-        roles = self.site.containers.by_role(self._live.container)
-        needed = list(roles.values())
+        needed = list(self.site.containers.by_role(self._live.container).values())
         known = [container.id for container in needed if container.id]
         others = [c for c in self.site.containers.all() if c.id not in known]
         started = self.server.run(docker.started(*known), check=False).lines
-        use = read_use(self.server, [c.name for c in needed if c.running])
-        before = memory_baseline(self._entries)
+        return resources.check_containers(
+            needed,
+            others,
+            started=dict(line.split(" ", 1) for line in started),
+            switched=self._switched,
+        )
+
+    def containers_use(self) -> list[Check]:
+        roles, use = self.use.result()
+        before, times = memory_baseline(self._entries), self.settings.expect.memory_times
         return [
-            *resources.check_containers(
-                needed,
-                others,
-                started=dict(line.split(" ", 1) for line in started),
-                switched=self._switched,
-            ),
-            *resources.judge_use(self.server, use, limits),
-            *check_growth(by_role(use, roles), before, roles, self.settings.expect.memory_times),
+            *resources.judge_use(self.server, use, self.settings.limits),
+            *check_growth(by_role(use, roles), before, roles, times),
         ]
+
+    def _read_use(self) -> tuple[Mapping[str, Container], list[Use]]:
+        roles = self.site.containers.by_role(self._live.container)
+        return roles, read_use(self.server, [c.name for c in roles.values() if c.running])
 
     def database(self) -> list[Check]:
         people, migrations = self.site.database.people(), Migrations(self.site)

@@ -15,12 +15,10 @@ if TYPE_CHECKING:
     from ..phases.validate import Validate
 
 PERFORMANCE = "Performance"
+USE = "Memory and CPU"
 # By the group of checks: where it looks, and at what.
 LOOKS: Mapping[str, tuple[Where, str]] = {
-    resources.CONTAINERS: (
-        "server",
-        "docker inspect and docker stats: health, restarts, memory against the baseline",
-    ),
+    resources.CONTAINERS: ("server", "docker inspect: state, health, restarts"),
     users.GROUP: ("database", "reads: users per role, what each stage has promised, sessions"),
     pages.GROUP: ("public address", "GET of the main page, the health page and public.pages"),
     PERFORMANCE: ("public address", "response times: p95 against the limit and the baseline"),
@@ -32,6 +30,7 @@ LOOKS: Mapping[str, tuple[Where, str]] = {
     assets.GROUP: ("public address", "GET of the assets that the main page names; their caching"),
     resources.LOGS: ("server", "docker logs since the switch, of nginx and the app: error lines"),
     resources.SERVER: ("server", "reads disks, memory and load"),
+    USE: ("server", "docker stats, begun in the first step: limits, memory against the baseline"),
 }
 
 

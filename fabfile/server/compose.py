@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from ..commands import compose
 from ..errors import DeployError
@@ -33,6 +34,7 @@ class Compose:
         )
 
 
+@cache  # it stays what it is while a run lasts; that there is none is asked again
 def find_compose(server: Server) -> Compose:
     """The newer one where both are there.
 

@@ -23,6 +23,7 @@ from fabric import Connection
 from invoke.exceptions import CommandTimedOut
 
 from .. import interrupts
+from ..commands.docker import may_change_containers
 from ..errors import (
     CommandFailed,
     DeployError,
@@ -88,6 +89,7 @@ class Server:
         self._was_open = False
         self._sftp: paramiko.SFTPClient | None = None
         self._ahead: float | None = None  # seconds that the server's clock is ahead of ours
+        self.changes = 0  # how many commands were sent that may have changed a container
 
     def __str__(self) -> str:
         c = self.connection
@@ -183,6 +185,8 @@ class Server:
         interrupts.check()
         self.open()
         options = {"hide": True, "warn": True, "in_stream": False, "encoding": "utf-8"}
+        changes = may_change_containers(argv)
+        self.changes += changes
         with Entry(self.console, argv) as entry, self._explaining(command):
             try:
                 if on_text:
@@ -193,6 +197,7 @@ class Server:
                 raise CommandFailed(command, 124, "no answer from the server") from None
             output = Output(result.stdout, result.stderr, result.exited)
             entry.ended(output)
+        self.changes += changes  # again: who has read it meanwhile, has read too early
         interrupts.check()
         if output.exit_code == 126 and NOT_BEGUN in output.stdout + output.stderr and tries > 1:
             time.sleep(0.5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import posixpath
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -45,6 +46,9 @@ class HealthCheck:
 
 
 GONE = "gone"
+# Seconds that a reading of all containers is as good as a new one, which the engine's programs
+# take a tenth of a second for: a run asks dozens of times, often twice in one step.
+FRESH = 1.0
 
 
 @dataclass(frozen=True)
@@ -132,6 +136,7 @@ class Containers:
         self.server = server
         self.settings = settings
         self._project = settings.compose.project
+        self._last: tuple[float, int, list[Container]] | None = None
 
     @property
     def project(self) -> str:
@@ -151,8 +156,22 @@ class Containers:
         return self._project
 
     def all(self) -> list[Container]:
-        """Every container of the project, running or not."""
-        return self._read(docker.list_containers(label=docker.COMPOSE_PROJECT, value=self.project))
+        """Every container of the project, running or not.
+
+        As read less than `FRESH` ago, where no command of ours may have changed one since.
+        """
+        project, changes = self.project, self.server.changes
+        if self._last:
+            read, after, found = self._last
+            if after == changes and time.monotonic() - read < FRESH:
+                return list(found)
+        found = self._read(docker.list_containers(label=docker.COMPOSE_PROJECT, value=project))
+        self._last = (time.monotonic(), changes, found)
+        return list(found)
+
+    def forget(self) -> None:
+        """Read anew next time: something has happened."""
+        self._last = None
 
     def service(self, service: str) -> Container:
         """The container of a compose service, a running one first.

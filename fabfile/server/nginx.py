@@ -12,6 +12,7 @@ import re
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from .. import interrupts
 from ..commands import docker
@@ -74,30 +75,28 @@ class Nginx:
         self.server = server
         self.settings = settings
         self.containers = containers
-        self._version: Version | None = None
-        self._main: str | None = None
 
     @property
     def container(self) -> Container:
         """The nginx container, read anew."""
         return self.containers.service(self.settings.compose.nginx)
 
+    @cached_property
+    def _build(self) -> str:
+        """Version and configure arguments, as nginx says them."""
+        said = self._inside(self.container, ["nginx", "-V"])
+        return said.stdout + said.stderr
+
     @property
     def version(self) -> Version:
         """Of the nginx in the container."""
-        if self._version is None:
-            output = self._inside(self.container, ["nginx", "-v"])
-            self._version = parse_version(output.stdout + output.stderr)
-        return self._version
+        return parse_version(self._build)
 
     @property
     def main_file(self) -> str:
         """The file that nginx itself starts from, inside the container."""
-        if self._main is None:
-            said = self._inside(self.container, ["nginx", "-V"])
-            found = re.search(r"--conf-path=(\S+)", said.stdout + said.stderr)
-            self._main = found[1] if found else "/etc/nginx/nginx.conf"
-        return self._main
+        found = re.search(r"--conf-path=(\S+)", self._build)
+        return found[1] if found else "/etc/nginx/nginx.conf"
 
     def config_file(self) -> ConfigFile:
         """Find the configuration's file on the server from the container's mounts.
@@ -365,6 +364,7 @@ class Nginx:
         Asked for a while where it was restarted before: the engine takes a moment to notice.
         """
         for _ in range(10 if was.restarts else 1):
+            self.containers.forget()
             now = self.container
             if not now.running or (now.id, now.restarts) != (was.id, was.restarts):
                 return True

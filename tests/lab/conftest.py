@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from fabfile.report.console import Console
+from fabfile.server import containers
 from fabfile.server.connection import Server
 from fabfile.settings import Settings, load
 from fabfile.site import Site
@@ -95,6 +96,12 @@ def fresh(lab: None) -> None:
 @pytest.fixture
 def settings(lab: None) -> Settings:
     return lab_settings()
+
+
+@pytest.fixture(autouse=True)
+def read_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that has a Site in its own process acts on the server beside it."""
+    monkeypatch.setattr(containers, "FRESH", 0.0)
 
 
 @pytest.fixture
