@@ -20,7 +20,7 @@ from lab import server as lab_server
 from lab import website
 from lab.load import Load
 from lab.places import Server as LabServer
-from tests.lab.conftest import HERE, SECOND, SETTINGS_FILE
+from tests.lab.conftest import HERE, SECOND, SETTINGS_FILE, noticed
 from tests.programs import BIN, ROOT, Done, program
 
 BOTH = f"{HERE.alias},{SECOND.alias}"
@@ -108,7 +108,7 @@ def test_both_are_deployed_in_order_with_one_stamp_and_no_request_fails(loads: l
     first, second = live()
     assert first == second
     assert re.fullmatch(r"\d{8}-\d{6}", first)
-    assert [(r.failed, r.resent) for r in results] == [(0, 0), (0, 0)], [str(r) for r in results]
+    assert [noticed(r) for r in results] == [0, 0], [str(r) for r in results]
     assert rows(done.stdout) == dict.fromkeys((HERE.alias, SECOND.alias), f"{first} done")
     headlines = [line for line in done.stdout.splitlines() if line.startswith("══")]
     assert headlines == [
@@ -168,7 +168,7 @@ def test_all_or_nothing_takes_back_what_this_run_has_moved_and_no_request_fails(
     assert done.returncode == 3, done.stdout + done.stderr
     assert f"══ {HERE.alias}: {HERE.host}, taking back ══" in done.stdout
     assert live() == before
-    assert [(r.failed, r.resent) for r in results] == [(0, 0), (0, 0)], [str(r) for r in results]
+    assert [noticed(r) for r in results] == [0, 0], [str(r) for r in results]
     assert len(results[0].by_release) == 2, "it had been moved"
     assert rows(done.stdout) == {
         HERE.alias: f"{before[0]} taken back",

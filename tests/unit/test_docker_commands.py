@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,3 +38,25 @@ def test_nothing_is_ever_run_with_a_pty() -> None:
 def test_a_value_reaches_the_shell_as_one_argument(value: str) -> None:
     argv = docker.copy_into(value, "nginx", "/etc/nginx/nginx.conf")
     assert shlex.split(shlex.join(argv)) == argv
+
+
+@pytest.mark.parametrize(
+    ("argv", "may"),
+    [
+        (docker.start("x"), True),
+        (docker.restart("x"), True),
+        (docker.stop("x", 1), True),
+        (docker.remove("x"), True),
+        (docker.rename("x", "y"), True),
+        (["docker", "compose", "up"], True),
+        (["docker-compose", "up"], True),
+        (["sudo", "-n", "docker", "update", "x"], True),
+        (["sh", "-c", "cd x && docker compose up"], True),
+        (docker.inspect("x"), False),
+        (docker.execute("x", ["nginx", "-t"]), False),
+        (docker.stats("x"), False),
+        (["sha256sum", "/etc/hosts"], False),
+    ],
+)
+def test_what_may_change_a_container_is_known(argv: list[str], may: bool) -> None:
+    assert docker.may_change_containers(argv) is may
