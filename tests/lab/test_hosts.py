@@ -193,6 +193,29 @@ def test_side_by_side_each_line_says_whose_it_is() -> None:
     assert changes > 2, "both were at work at the same time"
 
 
+def test_both_go_back_and_no_request_fails(loads: list[Load]) -> None:
+    before = live()
+    done = fab(BOTH, "rollback")
+    results = [load.stop() for load in loads]
+    assert done.returncode == 0, done.stdout + done.stderr
+    first, second = live()
+    assert first < before[0]
+    assert second < before[1]
+    ended = {HERE.alias: f"{first} done", SECOND.alias: f"{second} done"}
+    assert rows(done.stdout) == ended
+    assert [noticed(r) for r in results] == [0, 0], [str(r) for r in results]
+
+
+def test_the_single_phases_go_over_both() -> None:
+    before = live()
+    for task in ("assess", "migrate", "validate"):
+        done = fab(BOTH, task)
+        assert done.returncode == 0, done.stdout + done.stderr
+        ended = {HERE.alias: f"{before[0]} done", SECOND.alias: f"{before[1]} done"}
+        assert rows(done.stdout) == ended, task
+    assert live() == before
+
+
 def test_ctrl_c_reaches_all_and_is_waited_for() -> None:
     before = live()
     process = started(BOTH, "blue-green", "--parallel=2", "--set=deploy.watch_seconds=60")
