@@ -121,7 +121,9 @@ def _cut(step: Step) -> None:
 
 
 def _cut_for_good(step: Step) -> None:
-    _end_sessions("pkill -STOP -x sshd;")
+    # The oldest is the one that listens: before OpenSSH 9.8 a session's have the same name, and one
+    # that was stopped would hold the connection open.
+    _end_sessions("pkill -STOP -o -x sshd;")
     step.act()
 
 
