@@ -247,6 +247,14 @@ def test_a_deployed_site_that_stands_still_is_not_started_as_a_plain_one() -> No
     assert "fab rollback" in done.stderr
 
 
+def test_a_deployed_site_whose_nginx_has_just_been_started_is_waited_for() -> None:
+    there("docker restart -t 2 1001-stories-nginx")
+    done = fab("setup")
+    assert done.returncode == 0, done.stdout + done.stderr
+    health = "docker inspect --format '{{.State.Health.Status}}' 1001-stories-nginx"
+    assert there(health) == "healthy"
+
+
 def test_an_engine_that_runs_is_not_restarted_for_its_log_rotation() -> None:
     there("""echo '{"bip": "10.201.0.1/24"}' > /etc/docker/daemon.json""")
     started = there("docker inspect --format '{{.State.StartedAt}}' 1001-stories-db")

@@ -123,14 +123,25 @@ class SiteSetup:
             return ""
         return ", ".join(sorted(c.name for c in needed))
 
+    def _begins(self) -> bool:
+        """Whether all that it needs runs, and some of it has not said yet that it is healthy."""
+        needed = self._needed()
+        return bool(needed) and all(c.running and c.health != "unhealthy" for c in needed)
+
     def _would_start(self) -> str:
         if self._deployed():
+            if self._begins():
+                return "wait until it is healthy"
             return "refuse: it was deployed before, so that is the work of rollback"
         return f"start what does not run of {self.names}, and wait until healthy"
 
     def _start(self) -> None:
         """:raises DeployError: it cannot be started, or is not healthy in time."""
-        if self._deployed():
+        deployed = self._deployed()
+        if deployed and self._begins():
+            self._wait_until_well()
+            return
+        if deployed:
             raise DeployError(
                 "the site was deployed before and does not run whole: setup is for plain ones",
                 evidence="\n".join(f"{c.name}: {c.status}" for c in self._all()),
