@@ -22,7 +22,6 @@ from .site import Site
 
 sites: dict[tuple[str, str], Site] = {}  # of this process
 finished: list[str] = []  # the tasks that this process has done to their end
-logging.getLogger("paramiko").addHandler(logging.NullHandler())  # we say it in our own words
 
 
 @contextlib.contextmanager

@@ -74,8 +74,8 @@ class Assess(Phase):
             Step("health and main page over HTTPS", self.pages, plan=plan.pages),
             *([sign_in] if self.user else []),
             Step("nginx: its configuration can be switched", self.nginx, plan=plan.nginx),
-            Step("baseline of response times and memory", self.baseline, plan=plan.baseline),
             Step("verified backup", self.back_up, trigger=NO_BACKUP, plan=plan.back_up),
+            Step("baseline of response times and memory", self.baseline, plan=plan.baseline),
             Step("assessment report", self.report, plan=plan.report),
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
 import threading
 from pathlib import Path
@@ -17,6 +18,8 @@ from ..settings import Ssh
 from .host_keys import check_host_keys
 from .keys import refuse_unusable_keys
 from .runner import QuickRunner
+
+logging.getLogger("paramiko").addHandler(logging.NullHandler())  # we say it in our own words
 
 
 class Session(Connection):  # type: ignore[misc]  # fabric has no types

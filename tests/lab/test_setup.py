@@ -252,7 +252,7 @@ def test_a_deployed_site_whose_nginx_has_just_been_started_is_waited_for() -> No
     done = fab("setup")
     assert done.returncode == 0, done.stdout + done.stderr
     health = "docker inspect --format '{{.State.Health.Status}}' 1001-stories-nginx"
-    assert there(health) == "healthy"
+    assert there(health).strip() == "healthy"
 
 
 def test_an_engine_that_runs_is_not_restarted_for_its_log_rotation() -> None:
