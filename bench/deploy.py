@@ -21,6 +21,12 @@ from .tool import KEPT_FOLDER, NO_WATCH, STATE_FOLDER, Bare, Run, bare, fab, pro
 
 TIMES = 3
 LIMIT = 1.15
+# By the runs' logs; what it is made of is in docs/design.md.
+MISSED = (
+    "docker stats is waited for twice, 3.7 s; Python's start and the sign-in take 0.7 s, the "
+    "connection's own part of 375 round trips about 2 s; the rest are checks, which the floor "
+    "leaves out"
+)
 WATCH = 5  # seconds that both watch the new release
 FLOOR = "20000101-000000"  # the floor's own release
 SLOWEST = 10  # of our steps, that are named
@@ -110,7 +116,7 @@ def _section(ours: Sequence[Run], floor: Sequence[Bare], times: int) -> Section:
                 ratio(without),
             ],
         ],
-        verdicts=[Verdict(Goal("a whole deploy against its floor", LIMIT), found)],
+        verdicts=[Verdict(Goal("a whole deploy against its floor", LIMIT, missed=MISSED), found)],
         times=times,
         notes=(
             "Where the floor's time goes:\n\n" + _floor_parts(floor),

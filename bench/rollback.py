@@ -25,6 +25,12 @@ from .tool import NO_WATCH, deployed, fab
 
 TIMES = 3
 LIMIT = 1.0  # seconds above the container's own start
+# By the runs' logs, on a machine without visitors.
+MISSED = (
+    "Python's start and the sign-in take 0.7 s, docker start 0.3 s (Compose, cold, 0.9 s), lock, "
+    "ledger and what is live 0.4 s, the roles 0.1 s, nginx's two tests and its reload 0.6 s; here "
+    "visitors have the same processors"
+)
 VISITORS = 4
 KINDS = ("warm", "cold")
 
@@ -111,7 +117,8 @@ def _section(found: dict[str, list[Measured]], times: int) -> Section:
             ]
         )
         above = Sample.of(one.last_bad - one.floor for one in ones)
-        goal = Goal(f"{kind}: last bad answer after the container's own start", LIMIT, "s")
+        words = f"{kind}: last bad answer after the container's own start"
+        goal = Goal(words, LIMIT, "s", missed=MISSED)
         verdicts.append(Verdict(goal, above))
     failed = Sample.of([sum(one.failed for ones in found.values() for one in ones)])
     verdicts.append(Verdict(Goal("failed requests", 0, digits=0), failed))
