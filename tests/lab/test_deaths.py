@@ -2,8 +2,7 @@
 
 Visitors must not notice, and whatever is typed next must lead to a whole state. Each step dies
 once, in turn in its middle or at its end, and in turn a deploy or a rollback comes next;
-`ALL_DEATHS=1` kills each step in both ways before each of the two. On the second flavour every
-third step dies, for the time that it takes.
+`ALL_DEATHS=1` kills each step in both ways before each of the two.
 """
 
 from __future__ import annotations
@@ -20,10 +19,9 @@ from itertools import product
 import pytest
 
 from lab import server as lab_server
-from lab.flavours import TRIXIE
 from lab.load import Load
 from lab.load_result import LoadResult
-from tests.lab.conftest import HERE, THERE, Fab, noticed
+from tests.lab.conftest import THERE, Fab, noticed
 from tests.lab.dying import steps_of
 from tests.programs import ROOT, Done
 
@@ -67,11 +65,10 @@ def _deaths(task: str) -> list[tuple[int, str, str]]:
     every = product(range(count), ("mid", "after"), ("deploy", "rollback"))
     if os.environ.get("ALL_DEATHS"):
         return list(every)
-    each = [
+    return [
         (step, ("mid", "after")[step % 2], ("deploy", "rollback")[step // 2 % 2])
         for step in range(count)
     ]
-    return each if HERE.flavour is TRIXIE else each[::3]
 
 
 def _named(task: str) -> list[object]:
