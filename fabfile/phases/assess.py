@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future
 
-from ..beside import beside
+from ..beside import Beside
 from ..errors import CommandFailed, DeployError
 from ..plans.assess import AssessPlan
 from ..probes.account import account, check_account
@@ -49,7 +48,7 @@ class Assess(Phase):
 
     backup: Backup
     people: People
-    use: Future[tuple[Mapping[str, Container], list[Use]]]  # the engine takes seconds for it
+    use: Beside[tuple[Mapping[str, Container], list[Use]]]  # the engine takes seconds for it
 
     def __init__(self, site: Site) -> None:
         super().__init__(site)
@@ -80,7 +79,7 @@ class Assess(Phase):
         )
 
     def containers(self) -> None:
-        self.use = beside(self._read_use)
+        self.use = Beside(self._read_use)
         found = self.site.containers.all()
         colours = [c for c in found if c.name in map(self.settings.app.container_of, COLOURS)]
         for container in found:

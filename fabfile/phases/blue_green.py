@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Future
 from functools import cached_property
 
-from ..beside import beside
+from ..beside import Beside
 from ..commands import docker
 from ..errors import CommandFailed, DeployError
 from ..plans.blue_green import BlueGreenPlan
@@ -76,7 +75,7 @@ class BlueGreen(Phase):
     traffic: Traffic
     new: ColourRun
     health: Answer
-    use: Future[list[Use]]  # what the new container uses, once it has visitors
+    use: Beside[list[Use]]  # what the new container uses, once it has visitors
 
     def __init__(self, site: Site, *, resume: bool = False, shares: Sequence[int] = ()) -> None:
         """:param shares: percentages of the visitors that come before all of them."""
@@ -347,7 +346,7 @@ class BlueGreen(Phase):
         try:
             if before:
                 self.traffic.watch(before, errors)
-            self.use = beside(lambda: read_use(self.server, [self.new.name]))
+            self.use = Beside(lambda: read_use(self.server, [self.new.name]))
             self.traffic.watch(seconds - before, errors)
         except PageFailed as error:
             error.trigger = self._trigger_of(error.path)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
 from functools import cached_property, partial
 
-from ..beside import beside
+from ..beside import Beside
 from ..commands import docker
 from ..errors import DeployError, Interrupted, ServerUnreachable, ValidationFailed
 from ..plans.validate import PERFORMANCE, USE, ValidatePlan
@@ -57,7 +56,7 @@ class Validate(Phase):
     triggers = (CRITICAL, EXPERIENCE, DEGRADED)
     changes = False
 
-    use: Future[tuple[Mapping[str, Container], list[Use]]]  # what the containers use
+    use: Beside[tuple[Mapping[str, Container], list[Use]]]  # what the containers use
 
     def __init__(self, site: Site, baseline: Timing | None = None) -> None:
         super().__init__(site)
@@ -101,7 +100,7 @@ class Validate(Phase):
 
     def find_way(self) -> None:
         """From here; where our own network fails and the site answers on its server, from there."""
-        self.use = beside(self._read_use)
+        self.use = Beside(self._read_use)
         path = self.settings.app.health_path
         if self.visitor.ask(path).status:
             return
