@@ -195,7 +195,7 @@ class Server:
                     result = self.connection.run(line, timeout=int(limit) + 15, **options)
             except CommandTimedOut:
                 raise CommandFailed(command, 124, "no answer from the server") from None
-            output = Output(result.stdout, result.stderr, result.exited)
+            output = Output(result.stdout, result.stderr, ended(result.exited))
             entry.ended(output)
         self.changes += changes  # again: who has read it meanwhile, has read too early
         interrupts.check()
@@ -291,7 +291,7 @@ class Server:
             channel.shutdown_write()
             stdout = channel.makefile("rb").read()
             stderr = channel.makefile_stderr("rb").read()
-            exit_code = channel.recv_exit_status()
+            exit_code = ended(channel.recv_exit_status())
             output = Output(
                 stdout.decode(errors="replace"), stderr.decode(errors="replace"), exit_code
             )
@@ -375,3 +375,14 @@ class Server:
             with self._explaining(f"forwarding to {host}:{port}"):
                 local = stack.enter_context(forwarded(self.connection.transport, host, port))
             yield local
+
+
+def ended(exit_code: int) -> int:
+    """A command's exit code; paramiko gives -1 where the channel was closed before there was one.
+
+    :raises EOFError: so it was. What has come of its output is no answer: an empty list of
+        containers would be read as a site without any.
+    """
+    if exit_code < 0:
+        raise EOFError("it was cut off before its end")
+    return exit_code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -126,6 +127,29 @@ def test_threads_that_find_the_session_gone_sign_in_one_after_the_other(settings
             _wait_until_lost(server)
             said = [threads.submit(server.run, ["echo", str(number)]) for number in range(6)]
             assert [one.result().text for one in said] == [str(number) for number in range(6)]
+    server.close()
+
+
+@pytest.mark.parametrize("way", ["run", "listen", "feed"])
+def test_a_command_that_is_cut_under_way_has_not_answered_nothing(
+    settings: Settings, way: str
+) -> None:
+    """An empty list of containers would be read as a site without any."""
+    server = Server(settings)
+    server.open()
+    cut = "sleep 0.7; pkill -KILL -u ubuntu -f '^sshd(-session)?: ubuntu'"
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(lab_server.run, cut, user="root", check=False)
+        with pytest.raises(ServerUnreachable, match="was lost during: sleep 5"):
+            if way == "feed":
+                server.feed(["sleep", "5"], io.BytesIO(b"data"))
+            else:
+                server.run(
+                    ["sleep", "5"],
+                    check=False,
+                    on_text=(lambda text: None) if way == "listen" else None,
+                )
+    assert server.run(["echo", "alive"]).text == "alive"
     server.close()
 
 
