@@ -58,10 +58,13 @@ def main() -> int:
 
 def _run(rate: float) -> int:
     say = spoken(console)
-    server = lab.up(say=say)
+    try:
+        lab.up(say=say)
+    except LabError as error:  # a lab that was cut off in the middle of something is put back
+        say(str(error).splitlines()[0])
     lab.reset(say=say)
     before = _identities()
-    target = server.host
+    target = Server().host
     load = Load(rate, most_seconds=MOST_SECONDS).start()
     good = True
     lines = []
