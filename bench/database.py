@@ -56,7 +56,7 @@ _BARE = {
 }
 _FILL = f"""
 CREATE TABLE IF NOT EXISTS "BenchFiller" (id bigserial PRIMARY KEY, body text NOT NULL);
-TRUNCATE "BenchFiller";
+TRUNCATE "BenchFiller" RESTART IDENTITY;
 INSERT INTO "BenchFiller" (body)
 SELECT (SELECT string_agg(md5(random()::text || row || word), '')
           FROM generate_series(1, {ROW // 32}) AS word)

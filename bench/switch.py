@@ -133,12 +133,14 @@ def _under(
 def _section(found: list[Measured], times: int) -> Section:
     failed = sum(one.tally.failed for one in found)
     answered = sum(one.tally.answered for one in found)
-    resent = sum(one.tally.resent for one in found)
+    resent = sum(one.tally.resent for one in found if one.manner != "h2")
     words = "; ".join(one.tally.words() for one in found if one.tally.failures)
     switches = sum(len(one.lasts) for one in found)
     notes = [
         f"{answered:,} requests in all, over {switches} switches. Resent: a kept connection was "
-        "closed or closing before the request was taken, and the client sent it once more. "
+        "closed or closing before the request was taken, and the client sent it once more; over "
+        "HTTP/2 those above the number that GOAWAY names, which every client sends again by itself "
+        "(RFC 9113, 6.8). "
         "Streams: those that were ended, of all that were begun: an old worker ends them after "
         f"nginx.worker_shutdown_timeout, {SHUTDOWN} s here. Each came again within a tenth of a "
         "second; silence is the longest on one of them."
@@ -165,7 +167,7 @@ def _section(found: list[Measured], times: int) -> Section:
         rows=[_row(one) for one in found],
         verdicts=[
             Verdict(Goal("failed requests", 0, digits=0), Sample.of([failed])),
-            Verdict(Goal("requests that had to be sent again", 0, digits=0), Sample.of([resent])),
+            Verdict(Goal("HTTP/1.1 requests sent again", 0, digits=0), Sample.of([resent])),
         ],
         times=times,
         notes=notes,
