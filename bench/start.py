@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import tempfile
 import time
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from .frame import Asked, BenchError, say
 from .measure import Goal, Sample, Section, Verdict, ratio, seconds
-from .tool import PROGRAMS, ROOT
+from .tool import PROGRAMS, ROOT, users_environment
 
 TIMES = 15
 LIMIT = 1.3
@@ -55,7 +54,13 @@ def _in_turns(program: str, file: str, times: int) -> tuple[list[float], list[fl
 def _timed(argv: Sequence[str], folder: Path) -> float:
     began = time.monotonic()
     done = subprocess.run(
-        argv, cwd=folder, env=os.environ, capture_output=True, text=True, timeout=60, check=False
+        argv,
+        cwd=folder,
+        env=users_environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     took = time.monotonic() - began
     if done.returncode:

@@ -28,6 +28,8 @@ MOST_SECONDS = 1_800.0
 # Whatever else this machine does: a release must not be called slow, and taken back, for it.
 PATIENT = {"DEPLOY_LIMITS__SLOWER_THAN_BASELINE": "100", "DEPLOY_LIMITS__RESPONSE_SECONDS": "9"}
 NO_WATCH = "--set=deploy.watch_seconds=0"
+# Where it is set, each start translates all modules anew, which nobody's own machine does.
+NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
 
 
 @dataclass(frozen=True)
@@ -65,10 +67,15 @@ def fab(
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         logs, reports = f"{folder}/logs", f"{folder}/reports"
         ours = {"DEPLOY_LOG__FOLDER": logs, "DEPLOY_REPORT__FOLDER": reports}
-        there = {**os.environ, **where, **PATIENT, **ours, **(environment or {})}
+        there = {**users_environment(), **where, **PATIENT, **ours, **(environment or {})}
         seconds, began, peak, output = _process([*argv, *arguments], there, limit)
         kept = sorted(Path(logs).glob("*.log"))
         return Run(seconds, began, peak, output, read(kept[-1].read_text() if kept else ""))
+
+
+def users_environment() -> dict[str, str]:
+    """This process's own, but Python keeps what it has translated, as it does by itself."""
+    return {name: value for name, value in os.environ.items() if name != NO_BYTECODE}
 
 
 def _process(
