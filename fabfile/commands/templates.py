@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,21 @@ def render(name: str, values: dict[str, Any]) -> str:
     :raises BadTemplate: it is not there, is no template, or uses a name that is not given.
     """
     path = Path(name).expanduser() if "/" in name else FOLDER / name
+    try:
+        return _compiled(path.read_text(encoding="utf-8")).render(values)
+    except OSError as error:
+        raise BadTemplate(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise BadTemplate(f"{path} is not UTF-8") from None
+    except jinja2.TemplateSyntaxError as error:
+        raise BadTemplate(f"{path}:{error.lineno}: {error.message}") from None
+    except (jinja2.TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+        raise BadTemplate(f"{path}: {error}") from None
+
+
+@lru_cache(maxsize=32)
+def _compiled(text: str) -> jinja2.Template:
+    """Kept by its text: a run renders the same few again and again."""
     # Configuration files, not HTML: nothing is escaped here, values are validated as settings.
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined,
@@ -30,16 +46,7 @@ def render(name: str, values: dict[str, Any]) -> str:
     )
     environment.filters["line"] = _line
     environment.policies["json.dumps_kwargs"]["default"] = str  # refuses a name that is not given
-    try:
-        return environment.from_string(path.read_text(encoding="utf-8")).render(values)
-    except OSError as error:
-        raise BadTemplate(f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise BadTemplate(f"{path} is not UTF-8") from None
-    except jinja2.TemplateSyntaxError as error:
-        raise BadTemplate(f"{path}:{error.lineno}: {error.message}") from None
-    except (jinja2.TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as error:
-        raise BadTemplate(f"{path}: {error}") from None
+    return environment.from_string(text)
 
 
 def _line(value: object) -> str:

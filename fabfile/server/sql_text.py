@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
@@ -74,13 +75,18 @@ def fill_in(file: Path, values: Mapping[str, object]) -> str:
     :param values: SQL text for each placeholder: quoted already.
     :raises BadSettings: a placeholder has no value, or the file cannot be read.
     """
-    environment = Environment(
-        loader=FileSystemLoader([file.parent, SHARED]),
+    try:
+        return _environment(file.parent).get_template(file.name).render(values)
+    except (TemplateError, UnicodeDecodeError) as error:
+        raise BadSettings(f"{file}: {type(error).__name__}: {error}") from None
+
+
+@cache
+def _environment(folder: Path) -> Environment:
+    """A folder's; it keeps what it has compiled for as long as the file stays as it is."""
+    return Environment(
+        loader=FileSystemLoader([folder, SHARED]),
         undefined=StrictUndefined,
         autoescape=False,
         keep_trailing_newline=True,
     )
-    try:
-        return environment.get_template(file.name).render(values)
-    except (TemplateError, UnicodeDecodeError) as error:
-        raise BadSettings(f"{file}: {type(error).__name__}: {error}") from None
