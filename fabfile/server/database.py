@@ -13,6 +13,7 @@ from .containers import Container, Containers
 from .forwarding import ForwardingRefused
 from .people import People, people
 from .psql_dialogue import PsqlWire
+from .resting import About, Rest
 from .sql_session import DatabaseError, ForwardedWire, Session, Wire
 from .sql_text import identifier, literal, qualified
 
@@ -44,6 +45,7 @@ class Database:
         self._name = name
         self._writable = writable
         self._reads = reads
+        self._rest = Rest()
 
     def other(self, name: str, *, writable: bool = False) -> Database:
         """Another database of the same PostgreSQL server, for instance `postgres`."""
@@ -98,47 +100,61 @@ class Database:
         """
         limits = self.settings.database
         statement_limit = statement_limit or limits.statement_timeout
-        with self._wire(statement_limit + 30) as wire:
-            session = Session(wire, self.server.console)
-            session.execute(
-                f"SET lock_timeout = '{limits.lock_timeout * 1000:.0f}ms';"
-                f"SET statement_timeout = '{statement_limit * 1000:.0f}ms';"
-                f"SET idle_in_transaction_session_timeout = '{idle_limit:.0f}s';"
-                f"SET application_name = {literal('deploy:' + release)};"
-                "SET client_min_messages = 'warning';"
-                # From version 14: a statement notices within a second that its client has died.
-                "SELECT set_config(name, '1s', false) FROM pg_settings"
-                " WHERE name = 'client_connection_check_interval'"
-            )
-            if self._writable:
-                session.execute("SET default_transaction_read_only = off")
-            if self._reads:
-                session.execute("SET default_transaction_read_only = on")
-            yield session
-
-    @contextlib.contextmanager
-    def _wire(self, answer_limit: float) -> Iterator[Wire]:
+        begin = (
+            f"SET lock_timeout = '{limits.lock_timeout * 1000:.0f}ms';"
+            f"SET statement_timeout = '{statement_limit * 1000:.0f}ms';"
+            f"SET idle_in_transaction_session_timeout = '{idle_limit:.0f}s';"
+            f"SET application_name = {literal('deploy:' + release)};"
+            "SET client_min_messages = 'warning';"
+            + self._may_write
+            # From version 14: a statement notices within a second that its client has died.
+            + "SELECT set_config(name, '1s', false) FROM pg_settings"
+            " WHERE name = 'client_connection_check_interval'"
+        )
         container = self.container
+        about = About(self.server.connection.transport, container.id, begin)
+        with contextlib.ExitStack() as end:
+            if rested := self._rest.take(about):
+                wire: Wire = rested.wire
+                end.push(rested.end.pop_all())
+            else:
+                wire = self._open(container, statement_limit + 30, end)
+            session = Session(wire, self.server.console)
+            if not rested:
+                session.execute(begin)
+                session.only_asked = True
+            yield session
+            if session.only_asked and isinstance(wire, ForwardedWire) and not self._name:
+                self._rest.put(about, wire, end.pop_all())
+
+    @property
+    def _may_write(self) -> str:
+        if self._reads:
+            return "SET default_transaction_read_only = on;"
+        return "SET default_transaction_read_only = off;" if self._writable else ""
+
+    def _open(self, container: Container, answer_limit: float, end: contextlib.ExitStack) -> Wire:
+        """A new way to the database, which goes when `end` is closed."""
         user, name = account(container.environment)
         name = self._name or name
-        with contextlib.ExitStack() as stack:
+        with contextlib.ExitStack() as way:
             try:
-                port = stack.enter_context(self.server.forward(container.address, PORT))
+                port = way.enter_context(self.server.forward(container.address, PORT))
                 wire = ForwardedWire(
                     port, user=user, password=self._password(container), database=name
                 )
             except (ForwardingRefused, DatabaseError):
                 # No forwarding, or a password changed since: the container's own psql knows a way,
                 # or says what is wrong.
-                stack.close()
+                pass
             else:
-                stack.callback(wire.close)
-                yield wire
-                return
-            channel = self.server.channel(postgres.psql(container.id, user=user, database=name))
-            dialogue = PsqlWire(channel, answer_limit)
-            stack.callback(dialogue.close)
-            yield dialogue
+                way.callback(wire.close)
+                end.push(way.pop_all())
+                return wire
+        channel = self.server.channel(postgres.psql(container.id, user=user, database=name))
+        dialogue = PsqlWire(channel, answer_limit)
+        end.callback(dialogue.close)
+        return dialogue
 
     def _password(self, container: Container) -> str:
         environment = container.environment

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import select
 from typing import Any, Protocol
 
 import psycopg2
@@ -96,6 +97,13 @@ class ForwardedWire:
     def roll_back(self) -> None:
         self.send("ROLLBACK")
 
+    @property
+    def alive(self) -> bool:
+        """Whether it can be asked: what is to be read unasked is the end of it."""
+        if self.connection.closed:
+            return False
+        return not select.select([self.connection], [], [], 0)[0]
+
     def close(self) -> None:
         with contextlib.suppress(psycopg2.Error):
             self.connection.close()
@@ -110,12 +118,14 @@ class Session:
     def __init__(self, wire: Wire, console: Console) -> None:
         self._wire = wire
         self._console = console
+        self.only_asked = True  # nothing of it stays in the session: no transaction, no lock
 
     def execute(self, sql: str) -> None:
         """Run one or more statements; without BEGIN in them they are one transaction.
 
         :raises DatabaseError: with PostgreSQL's own words; an open transaction is rolled back.
         """
+        self.only_asked = False
         self._send(sql)
 
     def number(self, sql: str) -> int:
@@ -123,6 +133,7 @@ class Session:
 
         :raises DatabaseError: as `execute`.
         """
+        self.only_asked = False
         return int(self._send(sql) or 0)
 
     def query(self, sql: str) -> list[dict[str, Any]]:
@@ -143,6 +154,7 @@ class Session:
         :param name: plain words, no quotes.
         :raises DeployError: another session holds it; the evidence says which.
         """
+        self.only_asked = False
         if self.query(f"SELECT pg_try_advisory_lock(hashtext('{name}')) AS free")[0]["free"]:
             return
         raise DeployError(
