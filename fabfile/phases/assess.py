@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from ..beside import Beside
 from ..errors import CommandFailed, DeployError
 from ..plans.assess import AssessPlan
 from ..probes.account import account, check_account
@@ -12,15 +11,15 @@ from ..probes.http import Visitor, healthy
 from ..probes.pages import check_pages
 from ..probes.timing import measure
 from ..probes.tls import certificate
-from ..probes.use import Use, by_role, read_use
+from ..probes.use import by_role
 from ..report.checks import Check, render
 from ..report.words import size
 from ..server.backups import Backup
-from ..server.containers import Container
 from ..server.machine import Machine, read_machine
 from ..server.people import People
 from ..settings import COLOURS
 from ..site import Site
+from .figures import Figures
 from .phase import Phase, Step
 from .record import note_people
 
@@ -48,7 +47,7 @@ class Assess(Phase):
 
     backup: Backup
     people: People
-    use: Beside[tuple[Mapping[str, Container], list[Use]]]  # the engine takes seconds for it
+    use: Figures
 
     def __init__(self, site: Site) -> None:
         super().__init__(site)
@@ -79,8 +78,8 @@ class Assess(Phase):
         )
 
     def containers(self) -> None:
-        self.use = Beside(self._read_use)
         found = self.site.containers.all()
+        self.use = Figures(self.site, lambda: self.site.live.read().container)
         colours = [c for c in found if c.name in map(self.settings.app.container_of, COLOURS)]
         for container in found:
             if container in colours and not container.running and any(c.running for c in colours):
@@ -222,15 +221,11 @@ class Assess(Phase):
     def _memory(self) -> dict[str, int]:
         """By role; without figures the validation has nothing to compare, and says nothing."""
         try:
-            roles, use = self.use.result()
+            reading = self.use.result()
         except CommandFailed as error:
             self.console.warn(f"memory is not measured: {error.reason}")
             return {}
-        return by_role(use, roles)
-
-    def _read_use(self) -> tuple[Mapping[str, Container], list[Use]]:
-        roles = self.site.containers.by_role(self.site.live.read().container)
-        return roles, read_use(self.server, [c.name for c in roles.values() if c.running])
+        return by_role(reading.use, reading.roles)
 
     def back_up(self) -> None:
         self.backup = self.site.backups.create("assessment", self.site.release, files=True)

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
-from ..beside import Beside
 from ..commands import docker
 from ..errors import CommandFailed, DeployError
 from ..plans.blue_green import BlueGreenPlan
 from ..probes import resources
 from ..probes.http import Answer, Visitor
 from ..probes.timing import measure_patiently
-from ..probes.use import Use, read_use
 from ..server.containers import COMMIT_LABEL, FORMER_LABEL
 from ..server.live import Live
 from ..server.migrations import Migrations
@@ -23,6 +21,7 @@ from ..site import Site
 from . import canary
 from .adoption import adopt, disown
 from .colours import ColourRun
+from .figures import Figures
 from .migrate import ROLLED_BACK
 from .phase import Phase, Step
 from .record import note_people
@@ -75,7 +74,7 @@ class BlueGreen(Phase):
     traffic: Traffic
     new: ColourRun
     health: Answer
-    use: Beside[list[Use]]  # what the new container uses, once it has visitors
+    use: Figures | None = None  # of the new release, once it has visitors
 
     def __init__(self, site: Site, *, resume: bool = False, shares: Sequence[int] = ()) -> None:
         """:param shares: percentages of the visitors that come before all of them."""
@@ -346,7 +345,7 @@ class BlueGreen(Phase):
         try:
             if before:
                 self.traffic.watch(before, errors)
-            self.use = Beside(lambda: read_use(self.server, [self.new.name]))
+            self.use = Figures(self.site, lambda: self.new.container)
             self.traffic.watch(seconds - before, errors)
         except PageFailed as error:
             error.trigger = self._trigger_of(error.path)
@@ -365,7 +364,9 @@ class BlueGreen(Phase):
         except DeployError as error:
             error.trigger = self._what_ails_it()
             raise
-        for check in resources.judge_use(self.server, self.use.result(), self.settings.limits):
+        assert self.use
+        ours = [one for one in self.use.result().use if one.name == self.new.name]
+        for check in resources.judge_use(self.server, ours, self.settings.limits):
             if check.verdict != "pass" and check.name.endswith(resources.MEMORY):
                 reason = f"the new release outgrows its memory: {check.line}"
                 raise DeployError(reason, trigger=TOO_LARGE, evidence=self.new.last_logs())

@@ -28,6 +28,7 @@ from .assess import Assess
 from .blue_green import BlueGreen
 from .canary import CANARY, refuse_where_impossible
 from .documented import documented
+from .figures import Figures
 from .full_rollback import FullRollback
 from .measured import measured
 from .migrate import Migrate
@@ -103,17 +104,18 @@ def blue_green_deploy(site: Site, *, resume: bool = False, shares: Sequence[int]
         _say(site, phase.summary())
 
 
-def validate(site: Site, *, as_document: bool = False) -> None:
+def validate(site: Site, *, as_document: bool = False, use: Figures | None = None) -> None:
     """Phase 5: a critical failure takes the site back to its former release.
 
     Only from a release that a deploy has switched to: what a rollback went back to is what there
     is, and is not left for an older one.
 
     :param as_document: print one JSON document too.
+    :param use: what containers use, as the phase before has asked.
     :raises TakenBack: it did.
     """
     account(site.settings.sign_in)  # refused before anything is contacted
-    phase = Validate(site, site.baseline)
+    phase = Validate(site, site.baseline, use)
     told = documented(phase, ValidateDeployment) if as_document else contextlib.nullcontext()
     with told, site.locked(Validate.name, changes=False), recorded(site, alone=False):
         phase.baseline = phase.baseline or site.ledger.last_baseline()
@@ -248,7 +250,7 @@ def _deployed(site: Site) -> bool:
 def _validate_or_go_back(site: Site, done: BlueGreen) -> None:
     """A release that could not be validated to the end is not kept as if it had been."""
     try:
-        validate(site)
+        validate(site, use=done.use)
     except (LockLost, NeedsPerson, TakenBack):
         raise
     except Interrupted as error:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 
-from ..beside import Beside
 from ..commands import docker
 from ..errors import DeployError, Interrupted, ServerUnreachable, ValidationFailed
 from ..plans.validate import PERFORMANCE, USE, ValidatePlan
 from ..probes import account, assets, metrics, pages, resources, security, signin, users
 from ..probes.http import Visitor, healthy
 from ..probes.timing import Timing, Verdict, judge, measure_patiently
-from ..probes.use import Use, by_role, check_growth, read_use
 from ..probes.use import baseline as memory_baseline
+from ..probes.use import by_role, check_growth
 from ..report.checks import MARKS, Check, render, show
 from ..server.containers import Container
 from ..server.forwarding import ForwardingRefused
@@ -25,6 +24,7 @@ from ..server.migration_log import standing
 from ..server.migrations import Migrations
 from ..server.role_migration import RoleMigration
 from ..site import Site
+from .figures import Figures
 from .phase import Phase, Step
 
 # Where looking itself fails: without containers or database there is no site.
@@ -43,6 +43,7 @@ class Validate(Phase):
     """Changes nothing on the site; its report is saved on the server.
 
     :param baseline: response times before the deploy; without them only the limit counts.
+    :param use: what the containers use, as the phase before has asked; asked anew if it is old.
     """
 
     name = "validate-deployment"
@@ -56,11 +57,12 @@ class Validate(Phase):
     triggers = (CRITICAL, EXPERIENCE, DEGRADED)
     changes = False
 
-    use: Beside[tuple[Mapping[str, Container], list[Use]]]  # what the containers use
-
-    def __init__(self, site: Site, baseline: Timing | None = None) -> None:
+    def __init__(
+        self, site: Site, baseline: Timing | None = None, use: Figures | None = None
+    ) -> None:
         super().__init__(site)
         self.baseline = baseline
+        self.use = use
         self.visitor = Visitor(self.settings.public, user_agent="deploy-validate")
         self.user = account.account(self.settings.sign_in)
         self._way = contextlib.ExitStack()
@@ -100,7 +102,8 @@ class Validate(Phase):
 
     def find_way(self) -> None:
         """From here; where our own network fails and the site answers on its server, from there."""
-        self.use = Beside(self._read_use)
+        if not (self.use and self.use.recent):
+            self.use = Figures(self.site, lambda: self._live.container)
         path = self.settings.app.health_path
         if self.visitor.ask(path).status:
             return
@@ -125,16 +128,13 @@ class Validate(Phase):
         )
 
     def containers_use(self) -> list[Check]:
-        roles, use = self.use.result()
+        assert self.use
+        reading = self.use.result()
         before, times = memory_baseline(self._entries), self.settings.expect.memory_times
         return [
-            *resources.judge_use(self.server, use, self.settings.limits),
-            *check_growth(by_role(use, roles), before, roles, times),
+            *resources.judge_use(self.server, reading.use, self.settings.limits),
+            *check_growth(by_role(reading.use, reading.roles), before, reading.roles, times),
         ]
-
-    def _read_use(self) -> tuple[Mapping[str, Container], list[Use]]:
-        roles = self.site.containers.by_role(self._live.container)
-        return roles, read_use(self.server, [c.name for c in roles.values() if c.running])
 
     def database(self) -> list[Check]:
         people, migrations = self.site.database.people(), Migrations(self.site)

@@ -30,7 +30,10 @@ LOOKS: Mapping[str, tuple[Where, str]] = {
     assets.GROUP: ("public address", "GET of the assets that the main page names; their caching"),
     resources.LOGS: ("server", "docker logs since the switch, of nginx and the app: error lines"),
     resources.SERVER: ("server", "reads disks, memory and load"),
-    USE: ("server", "docker stats, begun in the first step: limits, memory against the baseline"),
+    USE: (
+        "server",
+        "docker stats, asked beside the other steps: limits, memory against the baseline",
+    ),
 }
 
 
