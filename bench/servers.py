@@ -15,6 +15,7 @@ from pathlib import Path
 from lab import server as lab
 from lab.engine import container_state
 from lab.places import MOST_SERVERS, Server, several
+from lab.shell import LabError
 
 from .frame import Asked, say
 from .measure import Goal, Sample, Section, Verdict, ratio, seconds
@@ -54,7 +55,7 @@ def measure(asked: Asked) -> Section:
     ours = [server for server in servers if container_state(server.name) is None]
     took: dict[int, list[Took]] = {count: [] for count in counts}
     try:
-        _each(lab.up, servers)
+        _each(_up, servers)
         for number in range(times):
             for count in counts:
                 took[count].append(_deploy_to(servers[:count], servers[count:]))
@@ -73,6 +74,14 @@ def _deploy_to(servers: list[Server], others: list[Server]) -> Took:
     before = busy()
     run = fab("deploy", NO_WATCH, *parallel, hosts=names)
     return Took(run.seconds, run.processor, busy() - before)
+
+
+def _up(server: Server) -> None:
+    """A measurement that was broken off has left some whose site is stopped."""
+    try:
+        lab.up(server)
+    except LabError:
+        lab.reset(server)
 
 
 def _each(work: Callable[[Server], object], servers: Iterable[Server]) -> None:
