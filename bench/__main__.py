@@ -17,12 +17,13 @@ def main() -> int:
         "--long", action="store_true", help="a million requests, 5 GB, a million users: hours"
     )
     parser.add_argument("--servers", type=int, default=0, help="of several, no more than these")
+    parser.add_argument("--requests", type=int, default=0, help="the switch goes on for so many")
     options = parser.parse_args()
     if unknown := [name for name in options.names if name not in BENCHES]:
         parser.error(f"{', '.join(unknown)}: allowed: {', '.join(BENCHES)}")
-    if min(options.times, options.servers) < 0:
-        parser.error("--times and --servers: allowed: 1 and more")
-    asked = Asked(options.times, options.long, options.servers)
+    if min(options.times, options.servers, options.requests) < 0:
+        parser.error("--times, --servers and --requests: allowed: 1 and more")
+    asked = Asked(options.times, options.long, options.servers, options.requests)
     return run(options.names or list(BENCHES), asked)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Sequence
 from typing import Literal
 
 from lab.machine import refuse_unless_local
@@ -18,7 +19,9 @@ from .visitor import Target, Visitor, errand
 
 Manner = Literal["kept", "new", "h2"]
 MOST_SECONDS = 7_200.0
-PATHS = ("/login", "/login", "/static/site.css", "/")  # each visitor in turns; the last one reads
+# Each visitor in turns; all of them reach the app, and the last one the database too.
+PATHS = ("/login", "/login", "/static/site.css", "/")
+MANY_PATHS = (*("/login", "/login", "/static/site.css", "/login") * 4, "/")
 
 
 class Crowd:
@@ -28,14 +31,24 @@ class Crowd:
     :param connections: how many visitors, each with one connection.
     :param rate: requests a second, of all together.
     :param streams: as many event streams, and as many web sockets, stay open beside them.
+    :param paths: what each asks for, in turns.
     """
 
-    def __init__(self, manner: Manner, connections: int, *, rate: float, streams: int = 0) -> None:
+    def __init__(
+        self,
+        manner: Manner,
+        connections: int,
+        *,
+        rate: float,
+        streams: int = 0,
+        paths: Sequence[str] = PATHS,
+    ) -> None:
         self.tally = Tally()
         self._manner = manner
         self._connections = connections
         self._pause = connections / rate
         self._streams = streams
+        self._paths = paths
         self._end = 0.0
         self._enough = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._all()), daemon=True)
@@ -77,7 +90,7 @@ class Crowd:
             await asyncio.sleep(min(1.0, max(0.0, due - time.monotonic())))
             if time.monotonic() < due:
                 continue
-            await errand(visitor, PATHS[turn % len(PATHS)], self.tally)
+            await errand(visitor, self._paths[turn % len(self._paths)], self.tally)
             turn += 1
             # After a stall the pace is taken up again, not caught up with.
             due = max(due + pause, time.monotonic() - pause)

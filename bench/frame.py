@@ -39,11 +39,13 @@ class Asked:
     :param times: how often each thing is measured; 0: as often as the measurement itself thinks.
     :param long: the sizes and counts that take hours.
     :param servers: of several, no more than these; 0: as many as there are ports for.
+    :param requests: that a long switch is measured with; 0: a million, if it is to be long.
     """
 
     times: int = 0
     long: bool = False
     servers: int = 0
+    requests: int = 0
 
     def often(self, usual: int) -> int:
         """How often, where the measurement's own number is `usual`."""

@@ -2,19 +2,19 @@
 
 Visitors of one manner after another, 16, 64 and 256 of them, with event streams and web sockets
 open beside them, while the tool takes all from one release to the other and back, again and again.
-`--long` goes on until a million requests have been answered.
+`--long` goes on until a million requests have been answered, `--requests` until so many.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lab.places import Server
 from lab.website import fetch
 
-from .crowd import Crowd, Manner
+from .crowd import MANY_PATHS, PATHS, Crowd, Manner
 from .frame import Asked, BenchError, say
 from .measure import Goal, Sample, Section, Verdict, seconds
 from .tally import Tally
@@ -29,7 +29,9 @@ MANNERS: dict[Manner, str] = {
 }
 STREAMS = 4  # event streams, and as many web sockets
 SHUTDOWN = 5  # seconds after which an old nginx worker ends the streams that are left; else 30
-RATE, LONG_RATE = 200.0, 500.0  # requests a second
+RATE = 200.0  # requests a second
+# What two processors can bear beside the tool; a handshake costs as much as ten kept requests.
+LONG_RATES: dict[Manner, float] = {"kept": 2_000.0, "new": 250.0, "h2": 2_000.0}
 MILLION = 1_000_000
 MOST_SECONDS = 1_800.0  # of one setting
 RELOAD = "nginx -s reload"
@@ -43,6 +45,7 @@ class Measured:
 
     :param lasts: of each switch, seconds from the reload to the last answer by the old release.
     :param steps: of each switch, seconds of the whole step, with its test and its proof.
+    :param rate: requests a second that were answered.
     """
 
     manner: Manner
@@ -50,6 +53,7 @@ class Measured:
     lasts: tuple[float, ...]
     steps: tuple[float, ...]
     tally: Tally
+    rate: float
 
 
 def measure(asked: Asked) -> Section:
@@ -58,20 +62,42 @@ def measure(asked: Asked) -> Section:
     fab("deploy", NO_WATCH, SHORT)
     go = _between(_live(), _other())
     settings = [(manner, number) for manner in MANNERS for number in CONNECTIONS]
-    share = MILLION // len(settings) + 1 if asked.long else 0
     times, found = asked.often(TIMES), []
+    requests = asked.requests or (MILLION if asked.long else 0)
     for manner, number in settings:
-        rate = LONG_RATE if asked.long else RATE
-        found.append(_under(manner, number, go, times=times, rate=rate, requests=share))
+        load = long_load(manner, requests) if requests else Load()
+        found.append(_under(manner, number, go, times=times, load=load))
         tally = found[-1].tally
         say(
-            f"{manner} {number}: {tally.answered:,} answered, {tally.failed} failed, "
+            f"{manner} {number}: {tally.answered:,} answered, {found[-1].rate:,.0f} a second, "
+            f"{len(found[-1].lasts)} switches, {tally.failed} failed, "
             f"{tally.resent} resent, {tally.cut} of {tally.streams} streams cut; last old answers "
             + ", ".join(f"{last:.2f} s" for last in found[-1].lasts)
         )
         if tally.failures:
             say(f"  {tally.words()}")
     return _section(found, times)
+
+
+@dataclass(frozen=True)
+class Load:
+    """How many come in one setting.
+
+    :param rate: requests a second.
+    :param requests: that are answered before it ends, whatever the number of switches.
+    """
+
+    rate: float = RATE
+    requests: int = 0
+    paths: Sequence[str] = PATHS
+
+
+def long_load(manner: Manner, requests: int) -> Load:
+    """One setting's part of many requests: each goes on for as long as any other, and so meets as
+    many switches."""
+    rate = LONG_RATES[manner]
+    seconds = requests / (len(CONNECTIONS) * sum(LONG_RATES.values()))
+    return Load(rate, int(rate * seconds) + 1, MANY_PATHS)
 
 
 def _between(one: str, other: str) -> Callable[[], tuple[str, float, float]]:
@@ -107,18 +133,18 @@ def _under(
     go: Callable[[], tuple[str, float, float]],
     *,
     times: int,
-    rate: float,
-    requests: int,
+    load: Load,
 ) -> Measured:
     """Switch under one manner of visitors.
 
-    :param times: so many switches, or as many as `requests` take.
+    :param times: so many switches, or as many as the load's requests take.
     """
     lasts, steps = list[float](), list[float]()
     end = time.monotonic() + MOST_SECONDS
-    with Crowd(manner, number, rate=rate, streams=STREAMS) as crowd:
+    with Crowd(manner, number, rate=load.rate, streams=STREAMS, paths=load.paths) as crowd:
         time.sleep(2)
-        while len(lasts) < times or crowd.tally.answered < requests:
+        began, before = time.monotonic(), crowd.tally.answered
+        while len(lasts) < times or crowd.tally.answered < load.requests:
             left, reloaded, step = go()
             time.sleep(0.5)
             if crowd.over:
@@ -127,7 +153,8 @@ def _under(
             steps.append(step)
             if time.monotonic() > end:
                 break
-    return Measured(manner, number, tuple(lasts), tuple(steps), crowd.tally)
+        rate = (crowd.tally.answered - before) / (time.monotonic() - began)
+    return Measured(manner, number, tuple(lasts), tuple(steps), crowd.tally, rate)
 
 
 def _section(found: list[Measured], times: int) -> Section:
@@ -158,7 +185,9 @@ def _section(found: list[Measured], times: int) -> Section:
             "connections",
             "last old answer",
             "whole step",
+            "switches",
             "requests",
+            "a second",
             "failed",
             "resent",
             "streams cut",
@@ -181,7 +210,9 @@ def _row(one: Measured) -> list[str]:
         f"{one.connections}",
         seconds(one.lasts),
         seconds(one.steps),
+        f"{len(one.lasts)}",
         f"{tally.answered:,}",
+        f"{one.rate:,.0f}",
         f"{tally.failed}",
         f"{tally.resent}",
         f"{tally.cut} of {tally.streams}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shlex
 import subprocess
 import sys
@@ -39,11 +40,13 @@ class Run:
     :param seconds: from its start to its end, Python's own start included.
     :param began: when, in seconds since the epoch.
     :param peak: the most memory that the process had, in bytes.
+    :param processor: seconds of a processor that it took, with the processes it waited for.
     """
 
     seconds: float
     began: float
     peak: int
+    processor: float
     output: str
     log: RunLog
 
@@ -68,9 +71,16 @@ def fab(
         logs, reports = f"{folder}/logs", f"{folder}/reports"
         ours = {"DEPLOY_LOG__FOLDER": logs, "DEPLOY_REPORT__FOLDER": reports}
         there = {**users_environment(), **where, **PATIENT, **ours, **(environment or {})}
-        seconds, began, peak, output = _process([*argv, *arguments], there, limit)
+        seconds, began, used, output = _process([*argv, *arguments], there, limit)
         kept = sorted(Path(logs).glob("*.log"))
-        return Run(seconds, began, peak, output, read(kept[-1].read_text() if kept else ""))
+        return Run(
+            seconds,
+            began,
+            used.ru_maxrss * 1024,
+            used.ru_utime + used.ru_stime,
+            output,
+            read(kept[-1].read_text() if kept else ""),
+        )
 
 
 def users_environment() -> dict[str, str]:
@@ -80,7 +90,7 @@ def users_environment() -> dict[str, str]:
 
 def _process(
     argv: Sequence[str], environment: Mapping[str, str], limit: float
-) -> tuple[float, float, int, str]:
+) -> tuple[float, float, resource.struct_rusage, str]:
     with tempfile.TemporaryFile() as said:
         began, clock = time.time(), time.monotonic()
         process = subprocess.Popen(
@@ -104,7 +114,7 @@ def _process(
     if process.returncode:
         tail = "\n".join(output.splitlines()[-25:])
         raise BenchError(f"{Path(argv[0]).name} {argv[-1]}: exit {process.returncode}\n{tail}")
-    return seconds, began, used.ru_maxrss * 1024, output
+    return seconds, began, used, output
 
 
 # -- bare commands -----------------------------------------------------------------------------

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import functools
 import ssl
+from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from lab.places import CERTIFICATE_AUTHORITY, DOMAIN, Server
 
@@ -14,6 +15,9 @@ from .tally import Tally
 
 PATIENCE = 20.0  # seconds for one request, its connection included
 AGAIN = 3  # times that a request is sent which meets a closed connection
+
+
+Found = TypeVar("Found")
 
 
 class Closed(Exception):
@@ -106,7 +110,30 @@ async def _taken(visitor: Visitor, path: str, tally: Tally) -> list[Answer]:
     """:raises Closed: not taken, time after time."""
     for _ in range(AGAIN):
         try:
-            return await asyncio.wait_for(visitor.ask(path), PATIENCE)
+            return await in_time(visitor.ask(path), PATIENCE)
         except Closed:
             tally.resent += visitor.at_once
     raise Closed(f"not taken {AGAIN} times in a row")
+
+
+async def in_time(work: Coroutine[Any, Any, Found], seconds: float) -> Found:
+    """`asyncio.wait_for` without its task for each call, which costs more than a request's bytes.
+
+    :raises asyncio.TimeoutError: it took longer, and was ended.
+    """
+    ours, late = asyncio.current_task(), False
+    assert ours
+
+    def end() -> None:
+        nonlocal late
+        late = ours.cancel()
+
+    timer = asyncio.get_running_loop().call_later(seconds, end)
+    try:
+        return await work
+    except asyncio.CancelledError:
+        if late:
+            raise asyncio.TimeoutError(f"no end after {seconds:g} s") from None
+        raise
+    finally:
+        timer.cancel()

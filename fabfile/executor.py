@@ -87,7 +87,8 @@ class Executor(fabric.Executor):  # type: ignore[misc]
         try:
             if part.takes_back:
                 return self._undo(part, settings[0])
-            return super().execute(*self._bound(tasks, calls, settings, part.release))
+            chosen = {"release": part.release, "packed": part.packed}
+            return super().execute(*self._bound(tasks, calls, settings, chosen))
         finally:
             seen = [measurement for site in sites.values() for measurement in site.measurements]
             part.tell(
@@ -176,6 +177,7 @@ class Executor(fabric.Executor):  # type: ignore[misc]
             parallel=parallel,
             all_or_nothing=all_or_nothing,
             reads=all(_reads(call) for call in calls),
+            packs=makes is not None and _packs(calls[makes]),
         )
 
     def _refuse(self, calls: Sequence[Call], all_or_nothing: bool) -> None:
@@ -219,22 +221,27 @@ class Executor(fabric.Executor):  # type: ignore[misc]
         tasks: Sequence[Any],
         calls: Sequence[Call],
         settings: Sequence[Settings],
-        release: str = "",
+        shared: Mapping[str, object] | None = None,
     ) -> Iterator[Any]:
-        """The command's tasks, ours with what was chosen for them."""
+        """The command's tasks, ours with what was chosen for them, and for all servers."""
         each = iter(settings)
         for task, call in zip(tasks, calls, strict=True):
             if not isinstance(call.task, SiteTask):
                 yield task
                 continue
             own = {name: value for name, value in call.kwargs.items() if name not in _CHOICES}
-            chosen = {**self._shared, "settings": next(each), "release": release}
+            chosen = {**self._shared, "settings": next(each), **(shared or {})}
             yield call.called_as, {**own, **chosen}
 
 
 def _reads(call: Call) -> bool:
     """Whether it changes nothing: the task never does, or only says what it would."""
     return getattr(call.task, "reads", False) or bool(call.kwargs.get("plan"))
+
+
+def _packs(call: Call) -> bool:
+    """Whether it sends what it makes a release of; one that is resumed may be there already."""
+    return not (_reads(call) or call.kwargs.get("resume"))
 
 
 def _refuse_half_a_plan(calls: Sequence[Call]) -> None:

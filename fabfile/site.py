@@ -14,6 +14,7 @@ from .probes.meter import Meter
 from .probes.timing import Timing
 from .report.console import Console
 from .report.recorder import Recorder
+from .server.archive import Archive
 from .server.backups import Backups
 from .server.connection import Server
 from .server.containers import Containers
@@ -44,6 +45,7 @@ class Site:
         self.server = server
         self.console = server.console = console
         self.release = release or stamp()
+        self.packed: Archive | None = None  # what is sent, where it was packed for several servers
         self.task = ""
         self.cut_off: CutOff | None = None  # a run that died, until what it left is settled
         self._changing = self._begun = False

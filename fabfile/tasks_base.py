@@ -16,6 +16,7 @@ from .positional import PositionalIfGiven
 
 if TYPE_CHECKING:
     from .report.console import Console
+    from .server.archive import Archive
     from .settings import Settings
     from .settings_file import Origins
 
@@ -131,6 +132,7 @@ class SiteTask(Task):  # type: ignore[type-arg]
         origins: Origins,
         console: Console,
         release: str = "",
+        packed: Archive | None = None,
         **kwargs: Any,
     ) -> Any:
         """Run the body on the site.
@@ -139,12 +141,15 @@ class SiteTask(Task):  # type: ignore[type-arg]
         :param origins: where they came from.
         :param console: the command's.
         :param release: the stamp that several servers share; by default one is made.
+        :param packed: what several servers get alike; by default it is packed when it is sent.
         """
         from .interrupts import listening
         from .running import explained, finished, site_of
 
         with explained(console, origins), listening():
-            result = self.body(site_of(context, settings, release, console), *args, **kwargs)
+            site = site_of(context, settings, release, console)
+            site.packed = packed
+            result = self.body(site, *args, **kwargs)
             finished.append(self.name)
             return result
 

@@ -79,7 +79,9 @@ class BlueGreen(Phase):
     def __init__(self, site: Site, *, resume: bool = False, shares: Sequence[int] = ()) -> None:
         """:param shares: percentages of the visitors that come before all of them."""
         super().__init__(site)
-        self.source = Source(site.server, site.settings, site.release, self.console.detail)
+        self.source = Source(
+            site.server, site.settings, site.release, self.console.detail, site.packed
+        )
         self.migrations = Migrations(site)
         self.canary = canary.CanaryRun(site, shares, self.migrations)
         self.releases = Releases(site.server, site.settings)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
 import subprocess
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from ..commands import docker
 from ..errors import DeployError, WrongSetting
 from ..report.words import size
 from ..settings import Settings
+from .archive import Archive, local, pack
 from .connection import Server
 from .containers import COMMIT_LABEL, RELEASE_LABEL
 
@@ -46,15 +46,22 @@ class Source:
     """Brings one release's code or image to the server.
 
     :param say: takes progress lines.
+    :param packed: an archive that may be what is to be sent; it was packed for several servers.
     """
 
     def __init__(
-        self, server: Server, settings: Settings, release: str, say: Callable[[str], None]
+        self,
+        server: Server,
+        settings: Settings,
+        release: str,
+        say: Callable[[str], None],
+        packed: Archive | None = None,
     ) -> None:
         self.server = server
         self.settings = settings
         self.release = release
         self.say = say
+        self.packed = packed
         self.image = f"{settings.app.image}:{release}"
         self.folder = f"{settings.folders.state}/releases/{release}"
 
@@ -140,7 +147,7 @@ class Source:
 
     def _refuse_missing(self, setting: str, command: list[str]) -> None:
         try:
-            _local(command)
+            local(command)
         except DeployError as error:
             raise WrongSetting(
                 f"source.{setting}",
@@ -155,11 +162,11 @@ class Source:
         :raises DeployError: there is none.
         """
         revision = f"{self.settings.source.revision}^{{commit}}"
-        return _local(["git", "rev-parse", "--verify", revision], cwd=self._copy)
+        return local(["git", "rev-parse", "--verify", revision], cwd=self._copy)
 
     def uncommitted(self) -> list[str]:
         """git: what differs from the commit in the working copy, a line of `git status` each."""
-        return _local(["git", "status", "--porcelain", "--", "."], cwd=self._copy).splitlines()
+        return local(["git", "status", "--porcelain", "--", "."], cwd=self._copy).splitlines()
 
     @property
     def _copy(self) -> Path:
@@ -172,8 +179,9 @@ class Source:
             words = f"uncommitted changes in {folder} stay behind: commit {commit[:10]} is sent"
             self.server.console.warn(words)
         with tempfile.TemporaryDirectory() as temporary:
-            archive = Path(temporary) / "source.tar.gz"
-            _local(["git", "archive", "--format=tar.gz", f"--output={archive}", commit], cwd=folder)
+            given = self.packed if self.packed and self.packed.holds(folder, commit) else None
+            packed = given or pack(folder, commit, Path(temporary) / "source.tar.gz")
+            archive = Path(packed.path)
             self.say(f"sending commit {commit[:10]}, {size(archive.stat().st_size)}")
             self.server.upload(archive, f"{self.folder}/source.tar.gz")
         self.server.shell(_UNPACK, f"{self.folder}/source.tar.gz", self.context)
@@ -214,25 +222,6 @@ class Source:
         self.say(loaded.text)
         self.server.run(docker.tag(image, self.image))
         return Delivery("", "")
-
-
-def _local(argv: Sequence[str], cwd: Path | None = None) -> str:
-    """Run a command on the operator's machine and return what it printed.
-
-    :raises DeployError: it is missing or failed.
-    """
-    try:
-        done = subprocess.run(
-            list(argv), cwd=cwd, capture_output=True, text=True, timeout=120, check=False
-        )
-    except FileNotFoundError:
-        raise DeployError(f"on this machine: {argv[0]} is not installed") from None
-    if done.returncode != 0:
-        raise DeployError(
-            f"on this machine, exit code {done.returncode}: {shlex.join(argv)}",
-            evidence=done.stderr or done.stdout,
-        )
-    return done.stdout.strip()
 
 
 def _by_line(say: Callable[[str], None]) -> Callable[[str], None]:

@@ -8,6 +8,8 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ..server.archive import Archive
+
 VARIABLE = "SERVER_PART"  # of the environment; the command line is the whole run's
 
 
@@ -42,6 +44,7 @@ class Part:
     :param release: the stamp that all servers of the run share.
     :param revision: the commit that is sent; empty where none is.
     :param report: a file on this machine, for what it tells back.
+    :param packed: that commit, where other servers get it too; None: the part packs it.
     :param takes_back: not the command's own tasks, but taking back what they did here.
     """
 
@@ -49,13 +52,18 @@ class Part:
     release: str
     revision: str
     report: str
+    packed: Archive | None = None
     takes_back: bool = False
 
     @staticmethod
     def given() -> Part | None:
         """The part of this process; None where a person started it."""
         text = os.environ.get(VARIABLE)
-        return Part(**json.loads(text)) if text else None
+        if not text:
+            return None
+        values = json.loads(text)
+        packed = Archive(**values["packed"]) if values["packed"] else None
+        return Part(**{**values, "packed": packed})
 
     @property
     def environment(self) -> dict[str, str]:

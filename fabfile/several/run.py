@@ -15,6 +15,7 @@ from ..errors import DeployError, Interrupted
 from ..report.console import Console
 from ..site import stamp
 from .child import Child
+from .packing import Packed, contents, pack_once
 from .part import Part
 from .summary import Outcome, failure, table
 
@@ -28,6 +29,7 @@ class Several:
     :param parallel: how many at a time.
     :param all_or_nothing: when one fails, those that this run has moved are taken back.
     :param reads: the tasks only look: a server that fails does not stop the others.
+    :param packs: whether what is sent is packed here, for all that get the same.
     """
 
     def __init__(
@@ -38,12 +40,15 @@ class Several:
         parallel: int,
         all_or_nothing: bool,
         reads: bool,
+        packs: bool,
     ) -> None:
         self.outcomes = outcomes
         self.console = console
         self.parallel = parallel
         self.all_or_nothing = all_or_nothing
         self.reads = reads
+        self.packs = packs
+        self._packed: Packed = {}
         self.release = stamp()
         self._width = max(len(one.name) for one in outcomes)
 
@@ -56,6 +61,8 @@ class Several:
             self._refuse_unreachable()
         quiet = interrupts.only_looking() if self.reads else contextlib.nullcontext()
         with quiet, tempfile.TemporaryDirectory(prefix="servers-") as folder:
+            if self.packs:
+                self._packed = pack_once(self.outcomes, Path(folder), self.console)
             self._each(self.outcomes, Path(folder))
             if self.all_or_nothing and any(one.code != 0 for one in self.outcomes):
                 self._take_back(Path(folder))
@@ -116,7 +123,9 @@ class Several:
     def _start(self, one: Outcome, folder: Path, takes_back: bool) -> Child:
         name = f"{self.outcomes.index(one)}{'-back' if takes_back else ''}"
         report = folder / f"{name}.json"
-        part = Part(one.name, self.release, one.revision, str(report), takes_back)
+        what = contents(one)
+        packed = self._packed.get(what) if what else None
+        part = Part(one.name, self.release, one.revision, str(report), packed, takes_back)
         self._headline(one, takes_back)
         return Child(part, folder / name if self.parallel > 1 else None)
 

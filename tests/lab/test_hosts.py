@@ -9,10 +9,13 @@ import itertools
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -20,7 +23,7 @@ from lab import server as lab_server
 from lab import website
 from lab.load import Load
 from lab.places import Server as LabServer
-from tests.lab.conftest import HERE, SECOND, SETTINGS_FILE, noticed
+from tests.lab.conftest import HERE, SECOND, SETTINGS_FILE, SHARED, noticed
 from tests.programs import BIN, ROOT, Done, program
 
 BOTH = f"{HERE.alias},{SECOND.alias}"
@@ -54,15 +57,51 @@ def broken(working_copy: Copy) -> str:
     return f"--set=hosts.{SECOND.alias}.{working_copy('health-fails').removeprefix('--set=')}"
 
 
+@dataclass(frozen=True)
+class Packing:
+    """What git packed on this machine while a test ran, and what is left of it.
+
+    :param log: a line for each `git archive`; `folder` is where temporary files go.
+    """
+
+    log: Path
+    folder: Path
+
+    @property
+    def times(self) -> int:
+        return len(self.log.read_text().splitlines()) if self.log.exists() else 0
+
+    @property
+    def left(self) -> list[str]:
+        return [path.name for path in self.folder.iterdir() if path.name.startswith("servers-")]
+
+
+@pytest.fixture
+def packing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Packing:
+    """A git in front of git that notes each archive, and a folder for temporary files."""
+    made = Packing(tmp_path / "archives", tmp_path / "temporary")
+    made.folder.mkdir()
+    program = tmp_path / "bin/git"
+    program.parent.mkdir()
+    program.write_text(
+        f'#!/bin/sh\n[ "$1" = archive ] && echo "$*" >>{made.log}\n'
+        f'exec {shutil.which("git")} "$@"\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("TMPDIR", str(made.folder))
+    return made
+
+
 def fab(*arguments: str) -> Done:
-    return program("fab", "-f", str(SETTINGS_FILE), "-H", *arguments)
+    return program("fab", "-f", str(SETTINGS_FILE), "-H", *arguments, environment=SHARED)
 
 
 def started(*arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [str(BIN / "fab"), "-f", str(SETTINGS_FILE), "-H", *arguments],
         cwd=ROOT,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, **SHARED, "PYTHONUNBUFFERED": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -101,7 +140,9 @@ def is_locked(server: LabServer) -> bool:
     return there.returncode == 0
 
 
-def test_both_are_deployed_in_order_with_one_stamp_and_no_request_fails(loads: list[Load]) -> None:
+def test_both_are_deployed_in_order_with_one_stamp_and_no_request_fails(
+    loads: list[Load], packing: Packing
+) -> None:
     done = fab(BOTH, "deploy")
     results = [load.stop() for load in loads]
     assert done.returncode == 0, done.stdout + done.stderr
@@ -116,6 +157,7 @@ def test_both_are_deployed_in_order_with_one_stamp_and_no_request_fails(loads: l
         f"══ {SECOND.alias}: {SECOND.host}, 2 of 2 ══",
     ]
     assert done.stdout.count("Deployment Summary:") == 2
+    assert (packing.times, packing.left) == (1, []), "packed once, for both"
     assert len(re.findall(r"0 of \d+", done.stdout[done.stdout.index("Servers:") :])) == 2
 
 
@@ -146,7 +188,7 @@ def test_no_server_is_touched_while_another_one_cannot_be_reached() -> None:
     assert live() == before
 
 
-def test_what_fails_first_leaves_the_others_as_they_are(broken: str) -> None:
+def test_what_fails_first_leaves_the_others_as_they_are(broken: str, packing: Packing) -> None:
     before = live()
     done = fab(f"{SECOND.alias},{HERE.alias}", "blue-green", QUICK, broken)
     assert done.returncode == 3, done.stdout + done.stderr
@@ -157,6 +199,7 @@ def test_what_fails_first_leaves_the_others_as_they_are(broken: str) -> None:
     }
     assert f"failed on {SECOND.alias}; not begun: {HERE.alias}" in done.stderr
     assert f"the same command for {SECOND.alias},{HERE.alias}" in done.stderr
+    assert (packing.times, packing.left) == (1, []), "its own release, which it packed itself"
 
 
 def test_all_or_nothing_takes_back_what_this_run_has_moved_and_no_request_fails(
@@ -178,7 +221,7 @@ def test_all_or_nothing_takes_back_what_this_run_has_moved_and_no_request_fails(
     assert [lab_server.psql(ROLES, server=s) for s in (HERE, SECOND)] == ["ADMIN CUSTOMER"] * 2
 
 
-def test_side_by_side_each_line_says_whose_it_is() -> None:
+def test_side_by_side_each_line_says_whose_it_is(packing: Packing) -> None:
     before = live()
     done = fab(BOTH, "blue-green", QUICK, "--parallel=2")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -186,11 +229,14 @@ def test_side_by_side_each_line_says_whose_it_is() -> None:
     assert first == second
     assert first != before[0]
     lines = done.stdout[: done.stdout.index("Servers:")].splitlines()
-    marked = [line for line in lines if line and not line.startswith(("══", "  ✓ reach"))]
+    marked = [
+        line for line in lines if line and not line.startswith(("══", "  ✓ reach", "  ✓ pack"))
+    ]
     owners = [line.split(" ")[0] for line in marked]
     assert set(owners) == {HERE.alias, SECOND.alias}
     changes = sum(a != b for a, b in itertools.pairwise(owners))
     assert changes > 2, "both were at work at the same time"
+    assert (packing.times, packing.left) == (1, []), "packed once, for both"
 
 
 def test_both_go_back_and_no_request_fails(loads: list[Load]) -> None:
@@ -216,16 +262,19 @@ def test_the_single_phases_go_over_both() -> None:
     assert live() == before
 
 
-def test_ctrl_c_reaches_all_and_is_waited_for() -> None:
+def test_ctrl_c_reaches_all_and_is_waited_for(packing: Packing) -> None:
     before = live()
     process = started(BOTH, "blue-green", "--parallel=2", "--set=deploy.watch_seconds=60")
     shown = until(process, AT_WORK, SECOND)
+    archives = list(packing.folder.glob("servers-*/*.tar.gz"))
+    assert [path.stat().st_mode & 0o777 for path in archives] == [0o600]
     process.send_signal(signal.SIGINT)
     rest, _ = process.communicate(timeout=180)
     assert process.returncode == 3, shown + rest
     assert live() == before
     assert not is_locked(HERE)
     assert not is_locked(SECOND)
+    assert packing.left == []
     assert rows(rest) == {
         HERE.alias: f"{before[0]} failed, taken back",
         SECOND.alias: f"{before[1]} failed, taken back",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,13 @@ from bench.measure import Goal, Results, Sample, Section, Verdict, ratio, second
 from bench.roles import refusals, waits
 from bench.rollback import start_to_healthy
 from bench.run_log import AROUND, read
+from bench.servers import Took, busy
+from bench.servers import section as servers_section
 from bench.streams import accept
+from bench.switch import CONNECTIONS, LONG_RATES, MILLION, long_load
 from bench.tally import Tally
 from bench.tool import parts_of
-from bench.visitor import BrokenOff, Target, errand
+from bench.visitor import BrokenOff, Target, errand, in_time
 
 # -- medians and ratios ------------------------------------------------------------------------
 
@@ -222,7 +226,58 @@ def test_what_must_not_grow_needs_two_sizes() -> None:
     assert memory.sample.median == 3.0
 
 
+def test_servers_are_compared_with_one_and_with_the_processors(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: {0, 1})
+    found = servers_section({1: [Took(10, 2, 8)], 4: [Took(20, 9, 32)]}, 1)
+    assert [row[:6] for row in found.rows] == [
+        ["1", "10.0 s", "1.00 ± 0.00", "1.00 ± 0.00", "2.0 s", "8.0 s"],
+        ["4", "20.0 s", "2.00 ± 0.00", "0.50 ± 0.00", "9.0 s", "32.0 s"],
+    ]
+    assert [verdict.sample.values for verdict in found.verdicts] == [(0.5,), (1.25,)]
+
+
+def test_processors_are_busy_with_what_is_neither_idle_nor_waiting(tmp_path: Path) -> None:
+    stat = tmp_path / "stat"
+    stat.write_text("cpu  100 20 30 9000 9000 4 6 9000 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0\n")
+    assert busy(stat) == pytest.approx(160 / os.sysconf("SC_CLK_TCK"))
+
+
 # -- visitors ----------------------------------------------------------------------------------
+
+
+def test_a_million_requests_take_each_manner_as_long() -> None:
+    loads = {manner: long_load(manner, MILLION) for manner in LONG_RATES}
+    all_of_them = sum(load.requests for load in loads.values()) * len(CONNECTIONS)
+    assert MILLION <= all_of_them < MILLION + 100
+    took = {load.requests / load.rate for load in loads.values()}
+    assert max(took) - min(took) < 0.01
+
+
+def test_what_has_no_end_is_ended_in_time() -> None:
+    with pytest.raises(asyncio.TimeoutError):
+        asyncio.run(in_time(asyncio.sleep(60), 0.01))
+
+
+def test_what_ends_in_time_is_left_alone() -> None:
+    async def work() -> str:
+        found = await in_time(asyncio.sleep(0, "found"), 0.01)
+        await asyncio.sleep(0.05)
+        return found
+
+    assert asyncio.run(work()) == "found"
+
+
+def test_who_is_cancelled_from_outside_is_not_late() -> None:
+    async def work() -> None:
+        task = asyncio.create_task(in_time(asyncio.sleep(60), 60))
+        await asyncio.sleep(0.01)
+        task.cancel()
+        await task
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(work())
 
 
 def test_an_answers_head() -> None:
