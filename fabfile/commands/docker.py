@@ -17,12 +17,28 @@ _LEAVE_CONTAINERS = (
     *("top", "version"),
 )
 
+# $1 file, $2 container, $3 the file's path inside; then a command, behind which the file goes.
+_WITH_FILE = """
+docker cp "$1" "$2:$3" || exit
+container=$2 inside=$3
+shift 3
+docker exec "$container" sh -c '
+file=$1
+shift
+"$@"
+code=$?
+rm -f -- "$file"
+exit "$code"' sh "$inside" "$@"
+"""
+
 
 def may_change_containers(argv: Sequence[str]) -> bool:
     """Whether a container may be another, or in another state, after this command.
 
     :param argv: what is sent to the server; a script that calls the engine may.
     """
+    if list(argv[:3]) == ["sh", "-c", _WITH_FILE]:
+        return False
     if argv[:1] == ["docker"]:
         return argv[1] not in _LEAVE_CONTAINERS
     return any("docker" in word for word in argv)
@@ -195,6 +211,11 @@ def command_line(name: str, text: str, *, terminal: bool = False) -> list[str]:
 def copy_into(path: str, name: str, inner_path: str) -> list[str]:
     """Copy a file of the server into a container."""
     return ["docker", "cp", path, f"{name}:{inner_path}"]
+
+
+def execute_with(path: str, name: str, inner_path: str, argv: Sequence[str]) -> list[str]:
+    """Run a command inside a container on a file of the server, which is there only meanwhile."""
+    return ["sh", "-c", _WITH_FILE, "sh", path, name, inner_path, *argv]
 
 
 def processes(name: str) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 
 from ..commands import docker
 from ..errors import CommandFailed, DeployError
@@ -264,8 +264,10 @@ class BlueGreen(Phase):
         return f"{self.new.name} removed"
 
     def wait(self) -> None:
+        new = self.new
+        prepare = partial(self.traffic.prepare, new.colour, new.release, new.name)
         try:
-            container = self.new.wait_until_healthy()
+            container = new.wait_until_healthy(prepare)
         except DeployError as error:
             error.trigger = self._what_ails_it()
             raise

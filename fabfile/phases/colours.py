@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NoReturn
 
 from .. import interrupts
@@ -25,7 +25,7 @@ from ..server.releases import override_path
 from ..settings import Colour
 from ..site import Site
 
-POLL = 0.1  # seconds; as often as a health check may be asked for
+POLL = 0.05  # seconds between two looks; each takes the engine half of that
 
 
 class ColourRun:
@@ -174,17 +174,20 @@ class ColourRun:
         grace = found.stop_timeout or self.settings.app.stop_grace
         self.server.run(docker.stop(self.name, grace), timeout=grace + 30)
 
-    def wait_until_healthy(self) -> Container:
+    def wait_until_healthy(self, meanwhile: Callable[[], object] | None = None) -> Container:
         """Wait until the engine calls it healthy, as long as its own health check may take.
 
+        :param meanwhile: done first, while it starts.
         :returns: the container, read when it was healthy.
         :raises DeployError: it ended, restarts, or is not healthy in time.
         """
         container = self.container
         limit = container.check.deadline if container.check else self.settings.app.health_timeout
         before, end = container.restarts, time.monotonic() + limit
-        while True:
+        if meanwhile:
+            meanwhile()
             container = self.container
+        while True:
             if container.state not in ("running", "created") or container.restarts > before:
                 raise self._unwell(f"{self.name} does not stay up: {container.status}", container)
             if container.health == "healthy":
@@ -194,6 +197,7 @@ class ColourRun:
             if time.monotonic() > end:
                 raise self._unwell(f"{self.name} is not healthy after {limit:.0f} s", container)
             interrupts.pause(POLL)
+            container = self.container
 
     def refuse_unwell(self) -> None:
         """:raises DeployError: it has stopped, restarted, or its health check fails."""
@@ -201,16 +205,17 @@ class ColourRun:
         if not container.running or container.restarts or container.health == "unhealthy":
             raise self._unwell(f"{self.name} is not well: {container.status}", container)
 
-    def probe(self) -> Answer:
+    def probe(self, container: Container | None = None) -> Answer:
         """Ask the colour directly, before any visitor does: health, database, login and pages.
 
         Of a page only a failure of the server's counts: without nginx in front of it another
         answer may be right.
 
+        :param container: as it was read a moment ago; by default it is read now.
         :returns: the health answer.
         :raises DeployError: what was expected and what came.
         """
-        app, container = self.settings.app, self.container
+        app, container = self.settings.app, container or self.container
         health = self._ask(app.health_path, container)
         if problem := healthy(health, app):
             raise self._unwell(f"{self.name} {app.health_path}: {problem}", self.container)

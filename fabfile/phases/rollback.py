@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from .. import interrupts
+from ..beside import Beside
 from ..commands import docker
 from ..errors import DeployError
 from ..plans.rollback import RollbackPlan
 from ..probes.http import Answer
 from ..server import wrong_migrations
-from ..server.containers import Container
+from ..server.compose import Compose, find_compose
+from ..server.containers import GONE, Container
 from ..server.live import Live
 from ..server.migration_summary import staying
 from ..server.migrations import Migrations
-from ..server.releases import Releases
+from ..server.releases import KeptRelease, Releases
 from ..server.sql_session import DatabaseError
 from ..site import Site
 from .colours import ColourRun
@@ -49,6 +51,7 @@ class Rollback(Phase):
     traffic: Traffic
     former: ColourRun
     health: Answer
+    kept: KeptRelease | None  # from which the container is made anew; None: it is there
 
     def __init__(
         self, site: Site, to: str = "", *, finish: bool = False, by_itself: bool = False
@@ -59,7 +62,9 @@ class Rollback(Phase):
         self.finish = finish
         self.migrations = Migrations(site)
         self.releases = Releases(site.server, site.settings)
-        self.started = self.sent_back = False
+        self.started = self.sent_back = self.counted = False
+        self.compose: Beside[Compose] | None = None
+        self.well: Container | None = None  # the former release's container, once it is healthy
         self.arrived = finish  # visitors are on the former release, and stay there
         self.plan = RollbackPlan(self)
 
@@ -138,6 +143,8 @@ class Rollback(Phase):
         self.traffic = Traffic(self.site, live)
         self.former = self.choose(live)
         release = self.former.release
+        if self.kept:
+            self.compose = Beside(lambda: find_compose(self.server))
         wrong_migrations.warn(self.site)
         self.site.log("going-back", to=release)
         self.console.detail(f"live: {live.colour} {live.release}; going to {live.idle} {release}")
@@ -148,11 +155,13 @@ class Rollback(Phase):
 
         :raises DeployError: there is nothing, or it is not there any more.
         """
-        release = self.to or self.site.live.former_of(live).release
+        before = None if self.to else self.site.live.former_of(live)
+        release = before.release if before else self.to
         if release == live.release:
             raise DeployError(f"release {release} is live already: {live.container.name}")
         chosen = ColourRun(self.site, live.idle, release)
-        self._refuse_gone(chosen)
+        there = before.container.state != GONE if before else bool(self.container_of(chosen))
+        self.kept = None if there else self._kept(chosen)
         wrong_migrations.refuse_needed(self.site, release)
         return chosen
 
@@ -176,14 +185,14 @@ class Rollback(Phase):
             return
         self.started = True
         if found:
-            self.former.start()
+            self.server.run(docker.start(found.name))
             return
-        self.former.remove()  # a leftover of another release
-        kept = self.releases.startable(self.former.release, self.former.colour)
-        assert kept, "looked at already"
+        kept = self.kept or self._kept(self.former)
+        if self.compose:
+            self.compose.result()
         if kept.colour != self.former.colour:
             self.former.repaint(kept.override)
-        self.former.up()
+        self.former.up()  # in place of a leftover of another release
         self.console.fact(f"{self.former.name} made again, as release {kept.release} was run")
 
     def stop_again(self) -> str:
@@ -198,10 +207,11 @@ class Rollback(Phase):
         same = found and self.site.live.release_of(found) == run.release
         return found if same else None
 
-    def _refuse_gone(self, run: ColourRun) -> None:
+    def _kept(self, run: ColourRun) -> KeptRelease:
+        """:raises DeployError: its image or its kept override is not there any more."""
         release = run.release
-        if self.container_of(run) or self.releases.startable(release, run.colour):
-            return
+        if kept := self.releases.startable(release, run.colour):
+            return kept
         there = ", ".join(self.releases.kept()) or "none"
         raise DeployError(
             f"release {release} is not there any more: no container {run.name}, and no "
@@ -212,15 +222,27 @@ class Rollback(Phase):
         )
 
     def wait(self) -> None:
-        container = self.former.wait_until_healthy()
+        self.well = container = self.former.wait_until_healthy(self._prepare)
         self.console.detail(f"{container.name}: {container.status}")
 
+    def _prepare(self) -> None:
+        """What touches nothing, and would else come between its health and the visitors."""
+        former = self.former
+        self.traffic.prepare(former.colour, former.release, former.name)
+        self._count()
+
     def probe(self) -> None:
-        self.health = self.former.probe()
+        self.health = self.former.probe(self.well)
+
+    def _count(self) -> None:
+        """Once: a database that does not answer would cost visitors its time limit each time."""
+        if not self.counted:
+            note_people(self.site)
+        self.counted = True
 
     def rows_back(self) -> None:
-        note_people(self.site)
-        moved = self.migrations.make_readable_for(self.former.container)
+        self._count()
+        moved = self.migrations.make_readable_for(self.well or self.former.container)
         if moved:
             self.sent_back = True
             self.console.fact(moved)

@@ -81,7 +81,9 @@ class BlueGreenPlan:
         return self.phase.source.commit() if git else UNKNOWN_COMMIT
 
     def wait(self, seen: Outlook) -> Sequence[Deed]:
-        return colours.waits(seen, self._new(seen).name)
+        new = self._new(seen)
+        ahead = switch.tests_ahead(seen, new.colour, new.release, new.name)
+        return [*ahead, *colours.waits(seen, new.name)]
 
     def probe(self, seen: Outlook) -> Sequence[Deed]:
         return colours.asks(seen, self._new(seen))

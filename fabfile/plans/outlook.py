@@ -67,6 +67,7 @@ class Outlook:
         self.done: set[tuple[str, str]] = set()  # migrations and their stages, by planned steps
         self.backup_sha256: str | None = None  # of a planned backup: a word that stands for it
         self.files: dict[str, str] = {}  # of nginx, as the steps planned so far leave them
+        self.tested = ""  # nginx's configuration that a planned step has tested ahead
         self.keeps_config = True  # whether the next change keeps the one before it
         self._asked: dict[str, Any] = {}
 

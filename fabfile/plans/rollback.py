@@ -79,7 +79,9 @@ class RollbackPlan:
         return colours.ups(run)
 
     def wait(self, seen: Outlook) -> Sequence[Deed]:
-        return colours.waits(seen, self.former(seen).name)
+        run = self.former(seen)
+        ahead = switch.tests_ahead(seen, run.colour, run.release, run.name)
+        return [*ahead, *colours.waits(seen, run.name)]
 
     def probe(self, seen: Outlook) -> Sequence[Deed]:
         return colours.asks(seen, self.former(seen))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ..commands import docker
 from ..commands.nginx_sides import Canary
 from ..documents.plan import Deed
+from ..errors import DeployError, Interrupted
 from ..phases.traffic import Traffic
 from ..server.containers import Container
 from ..server.side_key import known_side_key, without_key
@@ -51,6 +52,18 @@ def shares(seen: Outlook, canary: Canary) -> list[Deed]:
     ]
 
 
+def tests_ahead(seen: Outlook, colour: Colour, release: str, container: str) -> list[Deed]:
+    """The test of what `moves` puts in place, while the container starts; what cannot be
+    rendered is for `moves` to say."""
+    try:
+        seen.tested = _text(seen, colour, release, container)
+    except Interrupted:
+        raise
+    except DeployError:
+        return []
+    return _tests(seen)
+
+
 def moves(seen: Outlook, colour: Colour, release: str, container: str) -> list[Deed]:
     """Render, test, keep the old one, put in place, reload, and prove.
 
@@ -58,16 +71,20 @@ def moves(seen: Outlook, colour: Colour, release: str, container: str) -> list[D
     :raises DeployError: the configuration cannot be rendered.
     """
     settings = seen.settings
-    traffic = Traffic(seen.site, seen.live)
-    text = traffic.rendered((colour, release), container, _settled(seen))
     return [
-        *_changes(seen, text),
+        *_changes(seen, _text(seen, colour, release, container)),
         deed(
             "public address",
             f"{settings.nginx.proof_answers} answers in a row by {colour} {release}, on new "
             f"connections, within {settings.nginx.proof_timeout:g} s",
         ),
     ]
+
+
+def _text(seen: Outlook, colour: Colour, release: str, container: str) -> str:
+    """The configuration that sends all visitors to a container."""
+    traffic = Traffic(seen.site, seen.live)
+    return traffic.rendered((colour, release), container, _settled(seen))
 
 
 def _settled(seen: Outlook) -> str:
@@ -82,22 +99,31 @@ def _settled(seen: Outlook) -> str:
     return seen.once("settled configuration", text)
 
 
-def _changes(seen: Outlook, text: str) -> list[Deed]:
-    """Tested, the old one kept, in place, and run."""
-    nginx, settings = seen.site.nginx, seen.settings
-    file, name = nginx.config_file(), nginx.container.name
-    candidate, main = f"{settings.folders.state}/nginx/candidate.conf", nginx.main_file
-    inside = f"{main}.candidate"
-    alone = file.inside == main
-    backup = f"{file.host_path}.backup-{seen.site.release}"
+def _tests(seen: Outlook) -> list[Deed]:
+    """As a candidate, beside the one in use."""
+    nginx = seen.site.nginx
+    name, main = nginx.container.name, nginx.main_file
+    candidate, inside = f"{seen.settings.folders.state}/nginx/candidate.conf", f"{main}.candidate"
+    alone = nginx.config_file().inside == main
     test = ["nginx", "-t", "-c", inside]
-    keeps, seen.keeps_config = seen.keeps_config, False
-    copies = f"copies the one in place to {backup}; an older backup-* beside it goes"
     in_a_copy = deed("server", f"nginx -t on it, in a copy of its folder inside {name}")
     return [
         deed("server", f"writes the new configuration to {candidate}, to be tested"),
         *runs(docker.copy_into(candidate, name, inside)),
         *(runs(docker.execute(name, test)) if alone else [in_a_copy]),
+    ]
+
+
+def _changes(seen: Outlook, text: str) -> list[Deed]:
+    """Tested, the old one kept, in place, and run."""
+    nginx = seen.site.nginx
+    file, name = nginx.config_file(), nginx.container.name
+    backup = f"{file.host_path}.backup-{seen.site.release}"
+    keeps, seen.keeps_config = seen.keeps_config, False
+    ahead, seen.tested = seen.tested == text, ""
+    copies = f"copies the one in place to {backup}; an older backup-* beside it goes"
+    return [
+        *([] if ahead else _tests(seen)),
         *([deed("server", copies)] if keeps else []),
         *_places(seen, text),
         deed("server", f"compares its sha256 as {name} sees it"),

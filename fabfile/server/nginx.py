@@ -10,12 +10,12 @@ import hashlib
 import posixpath
 import re
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 
 from .. import interrupts
-from ..commands import docker
+from ..commands import docker, nginx_files
 from ..commands.nginx import Version, names_of_the_app, parse_version
 from ..commands.nginx_upstream import NoUpstream, hosts_in, join, refuse_strange, split
 from ..errors import CommandFailed, DeployError
@@ -24,17 +24,6 @@ from .connection import Output, Server
 from .containers import Container, Containers
 
 LEAVING = "worker process is shutting down"
-
-# $1 target, $2 candidate. A single-file mount holds the inode: it must be written in place.
-_IN_PLACE = 'cat "$2" > "$1" && sync "$1"'
-# One backup copy under the guide's name, so that its `cp …/nginx.conf.backup-* …` has one source.
-# $1 config, $2 the copy that stays.
-_ONLY = """
-for old in "$1".backup-*; do
-  if [ -e "$old" ] && [ "$old" != "$2" ]; then rm -f -- "$old"; fi
-done
-"""
-
 
 # Tests a configuration that is not the main file: in a copy of the whole folder beside it.
 # $1 the main file, $2 the file that is to be replaced, $3 the candidate; all inside.
@@ -75,6 +64,7 @@ class Nginx:
         self.server = server
         self.settings = settings
         self.containers = containers
+        self._tested = ""  # what was found valid last, and has not been put in place since
 
     @property
     def container(self) -> Container:
@@ -202,41 +192,55 @@ class Nginx:
         """Test a configuration inside the container, beside the one in use.
 
         Beside it, because relative includes start from the configuration's own folder.
+        `put_in_place` of the very same text need not do it again.
 
         :param text: whole, with our block in it.
         :raises DeployError: with nginx's own words.
         """
-        folder = f"{self.settings.folders.state}/nginx"
-        self.server.make_folders(folder, mode="0700")
-        candidate, main = f"{folder}/candidate.conf", self.main_file
+        self._tested = ""
+        self.server.make_folders(posixpath.dirname(self._candidate), mode="0700")
+        main = self.main_file
         inside = f"{main}.candidate"
-        self.server.write(candidate, text)
+        self.server.write(self._candidate, text)
         config = self.settings.nginx.config
         test = ["nginx", "-t", "-c", inside]
         if config != main:
             test = ["sh", "-c", _IN_A_COPY, "sh", main, config, inside]
-        self._test(self.container, test, {candidate: inside})
+        try:
+            self._inside(self.container, test, self._candidate, inside)
+        except CommandFailed as error:
+            raise _refusal(error) from None
+        self._tested = text
+
+    @property
+    def _candidate(self) -> str:
+        return f"{self.settings.folders.state}/nginx/candidate.conf"
 
     def put_in_place(self, text: str, keep_as: str = "") -> None:
         """Test a configuration, keep the old one, put the new one in place, and test again.
 
-        Nothing is reloaded. When the second test fails, the old one is put back.
+        Nothing is reloaded. When the second test fails, the old one is put back. It is no repeat
+        of the first: certificates, includes and names may have changed since, and it reads the
+        bytes that nginx will.
 
         :param keep_as: stamp of the kept copy, `nginx.conf.backup-<stamp>`; empty: the copy that
             is there stays, because the old one is not worth going back to.
         :raises DeployError: the configuration is not valid; the old one is in place.
         """
-        self.test_candidate(text)
+        if text != self._tested:
+            self.test_candidate(text)
+        self._tested = ""
         old = self.read()
         file = self.config_file()
         if keep_as:
             self._keep(file, old, keep_as)
         try:
             self._place(file, text)
-            self._refuse_unseen(file, text)
-            self._test(self.container, ["nginx", "-t"])
+            self._confirm(file, text)
         except DeployError:
             with interrupts.masked():
+                if file.single_file:
+                    self.server.write(self._candidate, old)
                 self._place(file, old)
             raise
 
@@ -282,14 +286,16 @@ class Nginx:
     def _keep(self, file: ConfigFile, text: str, stamp: str) -> None:
         """Keep a copy, and only this one, under the guide's name."""
         copy = f"{file.host_path}.backup-{stamp}"
+        if file.single_file:
+            self.server.run(nginx_files.keep(file.host_path, copy))
+            return
         self.server.write(copy, text)
-        self.server.shell(_ONLY, file.host_path, copy)
+        self.server.run(nginx_files.keep_only(file.host_path, copy))
 
     def _place(self, file: ConfigFile, text: str) -> None:
+        """:param text: the candidate's."""
         if file.single_file:
-            folder = f"{self.settings.folders.state}/nginx"
-            self.server.write(f"{folder}/candidate.conf", text)
-            self.server.shell(_IN_PLACE, file.host_path, f"{folder}/candidate.conf")
+            self.server.run(nginx_files.write_in_place(file.host_path, self._candidate))
             return
         for piece, content in self.pieces(file, text):
             if self.server.read(piece.host_path) != content:
@@ -302,61 +308,55 @@ class Nginx:
         site, block = split(text, file.block.inside)
         return [*([(file.block, block)] if block else []), (file, site)]
 
-    def _refuse_unseen(self, file: ConfigFile, text: str) -> None:
-        for piece, content in self.pieces(file, text):
-            wanted = hashlib.sha256(content.encode()).hexdigest()
-            seen = self._inside(self.container, ["sha256sum", piece.inside]).text.split()[0]
-            if seen != wanted:
-                raise DeployError(
-                    f"{piece.host_path} was written, but {self.container.name} still sees "
-                    "another file",
-                    evidence="a single-file mount whose file was replaced shows the old one until "
-                    "the container is recreated",
-                    next_command=f"write the file in place, or recreate {self.container.name} once",
-                )
+    def _confirm(self, file: ConfigFile, text: str) -> None:
+        """See that nginx sees what was written, and finds it valid; both in one command.
 
-    def _test(
-        self, container: Container, test: list[str], files: Mapping[str, str] | None = None
-    ) -> None:
+        :raises DeployError: it sees another file, or refuses this one.
+        """
+        container = self.container
+        sums = {
+            piece.inside: hashlib.sha256(content.encode()).hexdigest()
+            for piece, content in self.pieces(file, text)
+        }
         try:
-            self._inside(container, test, files)
+            self._inside(container, nginx_files.seen_and_tested(sums))
         except CommandFailed as error:
-            raise _refusal(error) from None
+            if error.exit_code_seen != nginx_files.UNSEEN:
+                raise _refusal(error) from None
+            raise DeployError(
+                f"{file.host_path} was written, but {container.name} still sees another file",
+                evidence="a single-file mount whose file was replaced shows the old one until "
+                "the container is recreated",
+                next_command=f"write the file in place, or recreate {container.name} once",
+            ) from None
 
     def _inside(
-        self, container: Container, argv: list[str], files: Mapping[str, str] | None = None
+        self, container: Container, argv: list[str], file: str = "", inside: str = ""
     ) -> Output:
         """Run a program in nginx's container; where that does not run, in one just like it.
 
         :param container: nginx's, as it was read last.
-        :param files: files of the server that the program reads, by their path inside.
+        :param file: a file of the server that the program reads; empty: none.
+        :param inside: its path inside.
         """
-        files = files or {}
+        name, execute = container.name, docker.execute(container.name, argv)
+        if file:
+            execute = docker.execute_with(file, name, inside, argv)
         if container.running:
             try:
-                return self._executed(container, argv, files)
+                return self.server.run(execute)
             except CommandFailed:
                 if not self._has_ended(container):
                     raise
         return self.server.run(
             docker.run_like(
-                container.name,
+                name,
                 image=container.image_id,
                 network=next(iter(container.addresses), "none"),
                 argv=argv,
-                mounts=files,
+                mounts={file: inside} if file else {},
             )
         )
-
-    def _executed(self, container: Container, argv: list[str], files: Mapping[str, str]) -> Output:
-        for file, inside in files.items():
-            self.server.run(docker.copy_into(file, container.name, inside))
-        try:
-            return self.server.run(docker.execute(container.name, argv))
-        finally:
-            if files:
-                remove = docker.execute(container.name, ["rm", "-f", *files.values()])
-                self.server.run(remove, check=False)
 
     def _has_ended(self, was: Container) -> bool:
         """Whether nginx ended under a command of ours, as one that crashes at each start does.

@@ -54,6 +54,7 @@ def test_a_value_reaches_the_shell_as_one_argument(value: str) -> None:
         (["sh", "-c", "cd x && docker compose up"], True),
         (docker.inspect("x"), False),
         (docker.execute("x", ["nginx", "-t"]), False),
+        (docker.execute_with("f", "x", "/f", ["nginx", "-t"]), False),
         (docker.stats("x"), False),
         (["sha256sum", "/etc/hosts"], False),
     ],
