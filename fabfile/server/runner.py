@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from fabric.runners import Remote
 
-
 DEAD_THREADS = 0.1  # seconds between two looks for a thread that reads no more
 
 
