@@ -12,6 +12,9 @@ _SIGNED_IN = (
     'export PGPASSWORD; exec "$@"'
 )
 
+# What is read beside the dump waits for the sessions of the database, and they not for it.
+_BEHIND = ("nice", "-n", "10")
+
 
 def inside(
     container: str, argv: Sequence[str], *, interactive: bool = False, terminal: bool = False
@@ -68,7 +71,7 @@ def dump(container: str, *, user: str, database: str, snapshot: str) -> list[str
 
 def read_archive(container: str) -> list[str]:
     """Read an archive on standard input to its end; `--list` passes one that was cut short."""
-    return inside(container, ["pg_restore", "--file=/dev/null"], interactive=True)
+    return inside(container, [*_BEHIND, "pg_restore", "--file=/dev/null"], interactive=True)
 
 
 def archive_to_sql(container: str) -> list[str]:
@@ -76,7 +79,8 @@ def archive_to_sql(container: str) -> list[str]:
 
     The SQL drops what is there first, so that it can be read into the live database.
     """
-    return inside(container, ["pg_restore", "--clean", "--if-exists", "--file=-"], interactive=True)
+    options = ["--clean", "--if-exists", "--file=-"]
+    return inside(container, [*_BEHIND, "pg_restore", *options], interactive=True)
 
 
 def restore(container: str, *, user: str, database: str, owners: bool) -> list[str]:

@@ -112,7 +112,7 @@ class DatabaseRestore(Phase):
         self.restore = Restore(self.site, backup)
         self.site.log("restoring", backup=backup.name, keep_new_rows=self.keep_new_rows)
         rows = sum(backup.counts.values())
-        self.console.detail(f"{backup.name}, made {backup.time}: {rows:,} rows, read to its end")
+        self.console.detail(f"{backup.name}, made {backup.time}: {rows:,} rows, unchanged since")
 
     def show_losses(self) -> None:
         """:raises DeployError: nobody said yes."""

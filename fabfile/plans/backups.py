@@ -31,7 +31,7 @@ def makes(seen: Outlook, kind: Kind, *, files: bool) -> list[Deed]:
             sql=["BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"],
         ),
         deed("server", f"pg_dump in {container.name}, of that snapshot, into {dump} (0600)"),
-        deed("server", f"pg_restore in {container.name} reads it to its end{plain}"),
+        deed("server", f"pg_restore in {container.name} reads it to its end meanwhile{plain}"),
         *([_copies(seen, folder)] if files else []),
         deed("server", f"the sha256 of each file, into {folder}/manifest.json (0600)"),
         *([deed("server", f"{link} becomes a link to it")] if link else []),

@@ -40,7 +40,7 @@ class RestorePlan:
         wrong_migrations.refuse_needed(seen.site)
         backup = self.backup(seen)
         rows = sum(backup.counts.values())
-        looks = "compares each file's sha256 with its manifest, and pg_restore reads it to its end"
+        looks = "compares each file's sha256 with its manifest"
         return [deed("server", f"{backup.folder}, made {backup.time}, {rows:,} rows: {looks}")]
 
     def show_losses(self, seen: Outlook) -> Sequence[Deed]:

@@ -13,7 +13,8 @@ _COPY = 'umask 077; mkdir -p -- "$(dirname -- "$2")"; cp -rL -- "$1" "$2"'
 # The engine reads as root, so this also works for keys that only root may read.
 _COPY_OUT = 'umask 077; mkdir -p -- "$(dirname -- "$3")"; docker cp -L "$1:$2" "$3"'
 _IMAGES = 'umask 077; docker images --digests --no-trunc > "$1"'
-_CLOSE = 'chmod -R go-rwx -- "$1"; find "$1" -type f -exec chmod 600 -- {} +'
+# Folders only: beside them the dump's files come and go, 0600 as they are made.
+_CLOSE = 'cd -- "$1" && chmod -R go-rwx -- */ && find ./*/ -type f -exec chmod 600 -- {} +'
 
 
 def copy(server: Server, settings: Settings, containers: Containers, folder: str) -> list[str]:

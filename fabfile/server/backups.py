@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from .. import interrupts
@@ -16,6 +17,7 @@ from .backup import DUMP, PLAIN, Backup, BackupFile, Kind
 from .connection import Server
 from .containers import FORMER_LABEL, RELEASE_LABEL, Containers
 from .database import Database, account
+from .dump import Dump
 from .ledger import operator
 from .machine import read_machine
 from .shelf import KINDS, Shelf, parsed, read_shelf
@@ -31,29 +33,14 @@ LINKS: Mapping[Kind, str] = {
     "pre-migration": "/tmp/pre-migration-backup-{release}.sql",
 }
 
-# $1 file, the rest: a command that writes it. Its exit status is kept, and on failure no file is.
-# What the engine says of a program that it could not start (126) it says in the program's place.
-_WRITE = """
-umask 077; out=$1; shift
-"$@" > "$out.partial" && exit
-code=$?; [ $code = 126 ] && head -c 500 -- "$out.partial" >&2
-rm -f -- "$out.partial"; exit $code
-"""
-# $1 archive, $2 file to write, the rest: a command that reads the one and prints the other.
-_READ_THROUGH = """
-umask 077; archive=$1; out=$2; shift 2
-"$@" < "$archive" > "$out" && exit
-code=$?; [ $code = 126 ] && head -c 500 -- "$out" >&2
-exit $code
-"""
-# Redirected output is in memory only, until it is synced. $1 is the file's last name.
-_SETTLE = 'sync -d "$1.partial" && mv -- "$1.partial" "$1" && sync -d "$1"'
 # The guide's emergency line names a glob that must match one file: former links go, and only they.
 _ONE_LINK = """
 find /tmp -maxdepth 1 -type l -name 'pre-migration-backup-*.sql' ! -name "${2##*/}" \
     -exec rm -f -- {} +
 ln -sfn -- "$1" "$2"
 """
+# Each file by itself: what others have in memory, such as the database, is not waited for.
+_ON_DISK = 'find "$1" \\( -type f -o -type d \\) -exec sync -- {} + && sync -- "$2"'
 _SUMS = 'cd "$1" && find . -type f ! -name manifest.json -exec sha256sum -z -- {} +'
 _SIZES = 'cd "$1" && find . -type f ! -name manifest.json -printf "%s %P\\0"'
 # $1 folder, $2 its parent: only what is inside it goes, and the links of /tmp that lead there.
@@ -106,15 +93,16 @@ class Backups:
     def _fill(self, kind: Kind, release: str, folder: str, files: bool) -> Backup:
         container = self.database.container
         user, name = account(container.environment)
-        archive = f"{folder}/{DUMP}"
-        with snapshot.taken(self.database, release, idle_limit=self.limit) as taken:
-            dump = postgres.dump(container.id, user=user, database=name, snapshot=taken.id)
-            self._do(_WRITE, archive, *dump, what="pg_dump failed")
-        self._verify(container.id, f"{archive}.partial", plain=kind == "pre-migration")
-        self._do(_SETTLE, archive, what="the dump could not be written to the disk")
-        not_copied: list[str] = []
-        if files:
-            not_copied = backup_files.copy(self.server, self.settings, self.containers, folder)
+        plain = f"{folder}/{PLAIN}" if kind == "pre-migration" else ""
+        with (
+            ThreadPoolExecutor(1) as pool,  # its end is waited for, also where the dump fails
+            snapshot.taken(self.database, release, idle_limit=self.limit) as taken,
+        ):
+            copying = pool.submit(self._copy, folder) if files else None
+            command = postgres.dump(container.id, user=user, database=name, snapshot=taken.id)
+            dump = Dump(self.server, container.id, command, limit=self.limit)
+            dump.write(f"{folder}/{DUMP}", plain)
+        not_copied = copying.result() if copying else []
         backup = Backup(
             kind=kind,
             release=release,
@@ -139,6 +127,9 @@ class Backups:
         self._link(backup)
         return backup
 
+    def _copy(self, folder: str) -> list[str]:
+        return backup_files.copy(self.server, self.settings, self.containers, folder)
+
     def room(self) -> tuple[int, str]:
         """Bytes that must be free for a backup, and of what they are the sum."""
         size, kept = self.database.size(), self.settings.limits.free_disk_gb
@@ -157,22 +148,10 @@ class Backups:
                 next_command=f"on the server: du -sh {self.parent}/*; or move folders.backups",
             )
 
-    def _verify(self, container: str, archive: str, *, plain: bool) -> None:
-        if plain:
-            reader = postgres.archive_to_sql(container)
-            out = f"{posixpath.dirname(archive)}/{PLAIN}"
-        else:
-            reader, out = postgres.read_archive(container), "/dev/null"
-        self._do(_READ_THROUGH, archive, out, *reader, what="the dump cannot be read to its end")
-        if plain:
-            # A plain dump cut at a statement's end restores with exit code 0.
-            end = self.server.run(["tail", "-c", "600", out]).stdout
-            if "PostgreSQL database dump complete" not in end:
-                raise DeployError("the plain dump has no end", evidence=end[-300:])
-            self.server.run(["sync", "-d", out])
-
     def verify(self, backup: Backup) -> None:
-        """Compare every file's sha256 with the manifest, and read the archive to its end.
+        """Compare every file's sha256 with the manifest.
+
+        The archive was read to its end before it had a manifest, and is the same still.
 
         :raises DeployError: a file is missing, changed or cut short.
         """
@@ -185,7 +164,6 @@ class Backups:
                     f"now:      sha256 {found.get(file.name, '- (no such file)')}",
                     next_command=f"take another of {self.parent}, or make one: fab assess",
                 )
-        self._verify(self.database.container.id, backup.dump, plain=False)
 
     # -- having --------------------------------------------------------------------------------
 
@@ -271,7 +249,7 @@ class Backups:
 
     def _write_manifest(self, backup: Backup) -> None:
         self.server.write(f"{backup.folder}/{MANIFEST}", backup.to_json(), 0o600)
-        self.server.run(["sync"])
+        self.server.shell(_ON_DISK, backup.folder, self.parent, timeout=self.limit)
 
     def _read(self, folder: str) -> Backup | None:
         text = self.server.read(f"{folder}/{MANIFEST}")
@@ -309,15 +287,6 @@ class Backups:
 
     def _remove(self, folder: str) -> None:
         self.server.shell(_REMOVE, folder, self.parent)
-
-    def _do(self, script: str, *arguments: str, what: str) -> None:
-        output = self.server.shell(script, *arguments, timeout=self.limit, check=False)
-        if not output.ok:
-            raise DeployError(
-                f"{what} (exit code {output.exit_code})",
-                evidence=output.stderr or output.stdout,
-                state="no backup was made; nothing else was changed",
-            )
 
 
 def _gb(size: int) -> str:

@@ -38,7 +38,7 @@ def verify(site: Site, name: str, *, as_document: bool = False) -> None:
 
     def tries(seen: Outlook) -> Sequence[Deed]:
         found = seen.site.backups.find(name)
-        words = "checksums, read to its end; restored into a scratch database, counted, dropped"
+        words = "checksums; restored into a scratch database, counted, dropped"
         return [deed("database", f"{found.name}: {words}")]
 
     _parts(
