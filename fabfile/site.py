@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from functools import cached_property
 
 from . import interrupts
+from .beside import Beside
 from .errors import DeployError, LockLost, NeedsPerson, TakenBack
 from .probes.measurement import Measurement
 from .probes.meter import Meter
@@ -16,6 +17,7 @@ from .report.console import Console
 from .report.recorder import Recorder
 from .server.archive import Archive
 from .server.backups import Backups
+from .server.compose import project_of
 from .server.connection import Server
 from .server.containers import Containers
 from .server.database import Database
@@ -59,6 +61,11 @@ class Site:
     @cached_property
     def containers(self) -> Containers:
         return Containers(self.server, self.settings)
+
+    @cached_property
+    def composed(self) -> Beside[str]:
+        """The site's own compose file as Compose resolves it; asked for beside the run."""
+        return Beside(lambda: project_of(self.server, self.settings, self.containers.project))
 
     @cached_property
     def nginx(self) -> Nginx:

@@ -32,7 +32,11 @@ NO_BACKUP = "the backup cannot be created"
 
 
 class Assess(Phase):
-    """Reads everything, changes nothing but the backup folder."""
+    """Reads everything, changes nothing but the backup folder.
+
+    :param waits: for what containers use, which the engine takes seconds to say; False: whoever
+        goes on calls `note_memory` later.
+    """
 
     name = "assess-infrastructure"
     script = "01-assess-infrastructure.sh"
@@ -49,8 +53,9 @@ class Assess(Phase):
     people: People
     use: Figures
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, *, waits: bool = True) -> None:
         super().__init__(site)
+        self.waits = waits
         self.user = account(self.settings.sign_in)
         self.logs: list[str] = []
         self.unhealthy = 0
@@ -213,19 +218,21 @@ class Assess(Phase):
         paths = self.settings.timed_paths
         samples = max(self.settings.limits.minimum_samples, 20)
         self.site.baseline = timing = measure(visitor, paths, samples)
-        memory = self._memory()
-        self.site.log("baseline", timing=timing.to_json(), memory=memory)
+        self.site.log("baseline", timing=timing.to_json())
         self.console.detail(f"p50 {timing.p50 * 1000:.0f} ms, p95 {timing.p95 * 1000:.0f} ms")
-        self.console.detail(", ".join(f"{role} {size(amount)}" for role, amount in memory.items()))
+        if self.waits:
+            self.note_memory()
 
-    def _memory(self) -> dict[str, int]:
-        """By role; without figures the validation has nothing to compare, and says nothing."""
+    def note_memory(self) -> None:
+        """Memory by role into the ledger; without figures the validation has nothing to compare."""
         try:
             reading = self.use.result()
         except CommandFailed as error:
             self.console.warn(f"memory is not measured: {error.reason}")
-            return {}
-        return by_role(reading.use, reading.roles)
+            return
+        memory = by_role(reading.use, reading.roles)
+        self.site.log("memory", memory=memory)
+        self.console.detail(", ".join(f"{role} {size(amount)}" for role, amount in memory.items()))
 
     def back_up(self) -> None:
         self.backup = self.site.backups.create("assessment", self.site.release, files=True)

@@ -37,7 +37,7 @@ NOT_PUBLIC = "the public site is inaccessible after the switch"
 API_FAILS = "API endpoints fail after the switch"
 SIGN_IN_FAILS = "authentication is broken after the switch"
 TOO_SLOW = "response times are above limits.slower_than_baseline times the baseline"
-READING = 2.0  # seconds that the engine takes to say what a container uses
+READING = 3.0  # seconds that the engine takes at most to say what a container uses
 
 
 class BlueGreen(Phase):
@@ -235,6 +235,8 @@ class BlueGreen(Phase):
         self.traffic.refuse_unprovable()
         self.migrations.refuse_changed()
         note_people(self.site)
+        if self.source.builds:
+            _ = self.site.composed  # asked while the image is built
 
     def deliver(self) -> None:
         self.delivery = self.source.deliver()

@@ -82,16 +82,11 @@ class ColourRun:
         :param reads: the image's labels that say what the release can read.
         :raises DeployError: as `render`.
         """
-        options, project = self.settings.compose, self.site.containers.project
-        command = compose.resolved(find_compose(self.server).of(self.settings, project))
-        plain = self.server.run(command, check=False)
-        if not plain.ok:
-            files = ", ".join(self.settings.compose_paths)
-            raise DeployError(f"Compose cannot read {files} on the server", evidence=plain.stderr)
+        options = self.settings.compose
         return compose.override(
-            plain.stdout,
+            self.site.composed.result(),
             options.app,
-            project=project,
+            project=self.site.containers.project,
             file_names=options.files,
             colour=self.colour,
             release=self.release,

@@ -58,8 +58,9 @@ def deploy(
         site.hooks.around("deploy", "before")
         _begin(site, resume)
         blue_green.canary.note()
-        assess(site)
+        assessed = assess(site, waits=False)
         migration.run()
+        assessed.note_memory()
         try:
             blue_green.run()
         except (LockLost, NeedsPerson):
@@ -74,15 +75,17 @@ def deploy(
         _say(site, blue_green.summary())
 
 
-def assess(site: Site, *, as_document: bool = False) -> None:
+def assess(site: Site, *, as_document: bool = False, waits: bool = True) -> Assess:
     """Phase 1, with the guide's expected output.
 
     :param as_document: print one JSON document too.
+    :param waits: as in `Assess`.
     """
-    phase = Assess(site)
+    phase = Assess(site, waits=waits)
     with documented(phase, AssessInfrastructure) if as_document else contextlib.nullcontext():
         phase.run()
         _say(site, phase.summary())
+    return phase
 
 
 def migrate(site: Site, data: str | None = None) -> None:

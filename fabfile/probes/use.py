@@ -61,7 +61,7 @@ def by_role(use: Iterable[Use], containers: Mapping[str, Container]) -> dict[str
 
 def baseline(entries: Iterable[Entry]) -> dict[str, int]:
     """Memory by role before the last deploy; empty where nobody has measured it."""
-    found = [e.detail["memory"] for e in entries if e.event == "baseline" and "memory" in e.detail]
+    found = [e.detail["memory"] for e in entries if e.event == "memory"]
     return {str(role): int(amount) for role, amount in found[-1].items()} if found else {}
 
 

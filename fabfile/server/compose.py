@@ -34,6 +34,20 @@ class Compose:
         )
 
 
+def project_of(server: Server, settings: Settings, project: str) -> str:
+    """The site's own compose file as Compose resolves it.
+
+    :param project: the project's name.
+    :raises DeployError: Compose cannot read it, or is not there.
+    """
+    command = compose.resolved(find_compose(server).of(settings, project))
+    plain = server.run(command, check=False)
+    if not plain.ok:
+        files = ", ".join(settings.compose_paths)
+        raise DeployError(f"Compose cannot read {files} on the server", evidence=plain.stderr)
+    return plain.stdout
+
+
 @cache  # it stays what it is while a run lasts; that there is none is asked again
 def find_compose(server: Server) -> Compose:
     """The newer one where both are there.
