@@ -1,8 +1,9 @@
 """The operator's process is killed, or its connection cut, at every step.
 
 Visitors must not notice, and whatever is typed next must lead to a whole state. Each step dies
-once, in turn in its middle or at its end, and in turn a deploy or a rollback comes next;
-`ALL_DEATHS=1` kills each step in both ways before each of the two.
+once, in turn in its middle or at its end, and in turn a deploy or a rollback comes next; of the
+phases that only look, the steps in `OF_WHAT_LOOKS` do. `ALL_DEATHS=1` kills each step of all in
+both ways before each of the two.
 """
 
 from __future__ import annotations
@@ -32,6 +33,15 @@ NEXT = {
     "resume": ("deploy", "--resume", QUICK),
     "full": ("rollback", "--full", "--yes"),
 }
+# What leaves something behind, or comes first or last, in a phase that changes nothing else.
+OF_WHAT_LOOKS = (
+    "containers: state and health",
+    "verified backup",
+    "assessment report",
+    "which way the site can be asked",
+    "Performance",
+    "judge what was found",
+)
 
 # What a whole state looks like on the server, one fact a line.
 LOOK = r"""
@@ -61,13 +71,13 @@ DATABASES = "SELECT datname FROM pg_database WHERE NOT datistemplate ORDER BY 1"
 
 def _deaths(task: str) -> list[tuple[int, str, str]]:
     """Step, position and what comes next."""
-    count = len(steps_of(task))
-    every = product(range(count), ("mid", "after"), ("deploy", "rollback"))
+    steps = steps_of(task)
     if os.environ.get("ALL_DEATHS"):
-        return list(every)
+        return list(product(range(len(steps)), ("mid", "after"), ("deploy", "rollback")))
     return [
         (step, ("mid", "after")[step % 2], ("deploy", "rollback")[step // 2 % 2])
-        for step in range(count)
+        for step, (phase, _, title) in enumerate(steps)
+        if phase.changes or title in OF_WHAT_LOOKS
     ]
 
 
