@@ -27,6 +27,11 @@ from .tool import NO_WATCH, ROOT, Run, fab, production
 
 TIMES = 3
 LIMIT = 100.0  # ms
+# By the number of users: what a writer waits for, by the run's log.
+MISSED = {
+    1_000_000: "a batch of 2,000 rows keeps its rows for 0.08 s, and for up to 0.35 s where its "
+    "commit waits for the disk; so do the writers' own commits",
+}
 SIZES = (4, 70_000)
 LONG_SIZES = (4, 70_000, 1_000_000)
 GUIDES = ("user-learner-1", "user-learner-2", "user-admin-1", "user-admin-2")
@@ -212,7 +217,8 @@ def _section(found: Sequence[Measured], times: int) -> Section:
             ]
         )
         longest = Sample.of(one.longest * 1000 for one in ones)
-        goal = Goal(f"{users:,} users: longest wait of a writer", LIMIT, "ms", digits=0)
+        missed, name = MISSED.get(users, ""), f"{users:,} users: longest wait of a writer"
+        goal = Goal(name, LIMIT, "ms", digits=0, missed=missed)
         verdicts.append(Verdict(goal, longest))
     refused = Sample.of([sum(one.refused for one in found)])
     verdicts.append(Verdict(Goal("statements that were refused", 0, digits=0), refused))

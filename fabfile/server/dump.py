@@ -13,6 +13,8 @@ from .connection import Server
 # for sh; the rest: a command that writes one. Both exit codes are kept, and on failure no file is.
 # tail hands the file on while it grows, until its writer has gone: what is read is the file, and
 # not what was meant for it. Redirected output is in memory only, until it is synced.
+# Synced all the while: in one piece at the end, it keeps the database's own commits waiting for
+# the disk (0.4 s for 120 MB).
 # What the engine says of a program that it could not start (126) it says in the program's place.
 _DUMP = """
 umask 077; archive=$1 out=$1.partial said=$1.said; read=${2:-$said} reader=$3; shift 3
@@ -22,6 +24,7 @@ for file in "$out" "$said" "$read"; do : > "$file" || away 1; done
 writer=$!
 tail -c +1 -f -s 0.1 --pid=$writer -- "$out" | sh -c "$reader" >> "$read" 2>> "$said" &
 reading=$!
+while kill -0 $reading; do sync -d -- "$out" "$read"; sleep 0.2; done > /dev/null 2>&1 &
 wait $writer; code=$?
 if [ $code != 0 ]; then
     wait $reading
