@@ -169,8 +169,8 @@ def _section(found: list[Measured], times: int) -> Section:
         "HTTP/2 those above the number that GOAWAY names, which every client sends again by itself "
         "(RFC 9113, 6.8). "
         "Streams: those that were ended, of all that were begun: an old worker ends them after "
-        f"nginx.worker_shutdown_timeout, {SHUTDOWN} s here. Each came again within a tenth of a "
-        "second; silence is the longest on one of them."
+        f"nginx.worker_shutdown_timeout, {SHUTDOWN} s here. Each comes again by itself; "
+        "silence is the longest on one of them."
     ]
     if words:
         notes.append(f"Failed: {words}.")
