@@ -56,16 +56,29 @@ class Site:
         self.baseline: Timing | None = None  # response times before anything was changed
         self.hooks, self.telling = Hooks(self), Telling(self)
         self.recorder = Recorder()  # what the report is made from
+        self._composed: Beside[str] | None = None
         self.report = ""  # path of the run's report on this machine, once it is written
 
     @cached_property
     def containers(self) -> Containers:
         return Containers(self.server, self.settings)
 
-    @cached_property
-    def composed(self) -> Beside[str]:
-        """The site's own compose file as Compose resolves it; asked for beside the run."""
-        return Beside(lambda: project_of(self.server, self.settings, self.containers.project))
+    def ask_composed(self) -> None:
+        """Ask beside the run how Compose resolves the site's own compose file now."""
+        self._composed = Beside(
+            lambda: project_of(self.server, self.settings, self.containers.project)
+        )
+
+    @property
+    def composed(self) -> str:
+        """The answer to `ask_composed`, which is asked here if nobody has begun to.
+
+        :raises DeployError: Compose cannot read it, or is not there.
+        """
+        if self._composed is None:
+            self.ask_composed()
+        assert self._composed
+        return self._composed.result()
 
     @cached_property
     def nginx(self) -> Nginx:

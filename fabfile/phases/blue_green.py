@@ -235,8 +235,7 @@ class BlueGreen(Phase):
         self.traffic.refuse_unprovable()
         self.migrations.refuse_changed()
         note_people(self.site)
-        if self.source.builds:
-            _ = self.site.composed  # asked while the image is built
+        self.site.ask_composed()  # needed once the image is built
 
     def deliver(self) -> None:
         self.delivery = self.source.deliver()

@@ -84,7 +84,7 @@ class ColourRun:
         """
         options = self.settings.compose
         return compose.override(
-            self.site.composed.result(),
+            self.site.composed,
             options.app,
             project=self.site.containers.project,
             file_names=options.files,
