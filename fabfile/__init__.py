@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 from functools import partial
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from invoke.collection import Collection
@@ -49,10 +50,9 @@ def assess_infrastructure(site: Site, plan: bool = False, json: bool = False) ->
     Changes nothing but the backup folder. Next: run-migration.
     """
 
-    from .operations import plan as planning
     from .phases import deploy as phases
 
-    act = planning.assess if plan else phases.assess
+    act = _plans().assess if plan else phases.assess
     act(site, as_document=json)
 
 
@@ -64,10 +64,9 @@ def run_migration(site: Site, data: str = "", plan: bool = False, json: bool = F
     else right after the switch. Next: blue-green-deploy.
     """
 
-    from .operations import plan as planning
     from .phases import deploy as phases
 
-    act = partial(planning.migrate, as_document=json) if plan else phases.migrate
+    act = partial(_plans().migrate, as_document=json) if plan else phases.migrate
     act(site, _data(data))
 
 
@@ -87,11 +86,10 @@ def blue_green_deploy(
     """
 
     from .commands.nginx_sides import parse_shares
-    from .operations import plan as planning
     from .phases import deploy as phases
 
     act = (
-        partial(planning.blue_green_deploy, as_document=json) if plan else phases.blue_green_deploy
+        partial(_plans().blue_green_deploy, as_document=json) if plan else phases.blue_green_deploy
     )
     act(site, resume=resume, shares=parse_shares(canary))
 
@@ -125,7 +123,6 @@ def rollback(
     validate-deployment; after --full, restore --undo takes the database forth again.
     """
 
-    from .operations import plan as planning
     from .phases import deploy as phases
     from .server.releases import STAMP
 
@@ -141,11 +138,11 @@ def rollback(
         raise BadSettings("--keep-new-rows is for --full: otherwise no row is lost")
     if full:
         go_back = (
-            partial(planning.full_rollback, as_document=json) if plan else phases.full_rollback
+            partial(_plans().full_rollback, as_document=json) if plan else phases.full_rollback
         )
         go_back(site, to, yes=yes, keep_new_rows=keep_new_rows)
     else:
-        act = partial(planning.rollback, as_document=json) if plan else phases.rollback
+        act = partial(_plans().rollback, as_document=json) if plan else phases.rollback
         act(site, to)
 
 
@@ -162,10 +159,9 @@ def validate_deployment(site: Site, plan: bool = False, json: bool = False) -> N
     Saves a report on the server, /tmp/deployment-validation-<release>.txt.
     """
 
-    from .operations import plan as planning
     from .phases import deploy as phases
 
-    act = planning.validate if plan else phases.validate
+    act = _plans().validate if plan else phases.validate
     act(site, as_document=json)
 
 
@@ -184,10 +180,9 @@ def deploy(
     """
 
     from .commands.nginx_sides import parse_shares
-    from .operations import plan as planning
     from .phases import deploy as phases
 
-    act = partial(planning.deploy, as_document=json) if plan else phases.deploy
+    act = partial(_plans().deploy, as_document=json) if plan else phases.deploy
     act(site, _data(data), resume=resume, shares=parse_shares(canary))
 
 
@@ -206,9 +201,8 @@ def plan_(
     """
 
     from .commands.nginx_sides import parse_shares
-    from .operations import plan as planning
 
-    planning.deploy(site, _data(data), resume=resume, shares=parse_shares(canary), as_document=json)
+    _plans().deploy(site, _data(data), resume=resume, shares=parse_shares(canary), as_document=json)
 
 
 @site_task(
@@ -365,9 +359,7 @@ def psql(site: Site, command: str = "", plan: bool = False, json: bool = False) 
     if plan and not command:
         raise BadSettings("--plan is for --command: nobody knows what will be typed")
     if plan:
-        from .operations import plan as planning
-
-        planning.psql(site, command, as_document=json)
+        _plans().psql(site, command, as_document=json)
     else:
         inside_operation.psql(site, command)
 
@@ -433,12 +425,10 @@ def backup(site: Site, verify: str = "", plan: bool = False, json: bool = False)
     from .operations import backups as backup_operation
 
     if plan:
-        from .operations import plan as planning
-
         if verify:
-            planning.verify(site, verify, as_document=json)
+            _plans().verify(site, verify, as_document=json)
         else:
-            planning.backup(site, as_document=json)
+            _plans().backup(site, as_document=json)
     elif verify:
         backup_operation.verify(site, verify)
     else:
@@ -460,9 +450,7 @@ def backups(site: Site, prune: bool = False, plan: bool = False, json: bool = Fa
     if plan and not prune:
         raise BadSettings("--plan is for --prune: without it nothing is changed")
     if plan:
-        from .operations import plan as planning
-
-        planning.prune(site, as_document=json)
+        _plans().prune(site, as_document=json)
     else:
         backup_operation.backups(site, prune=prune, as_document=json)
 
@@ -491,14 +479,13 @@ def restore(
     It says first what would be lost, table by table. Next: restore --undo swaps back.
     """
 
-    from .operations import plan as planning
     from .phases import deploy as phases
 
     if undo:
-        undoes = partial(planning.undo_restore, as_document=json) if plan else phases.undo_restore
+        undoes = partial(_plans().undo_restore, as_document=json) if plan else phases.undo_restore
         undoes(site, name)
         return
-    act = partial(planning.restore, as_document=json) if plan else phases.restore
+    act = partial(_plans().restore, as_document=json) if plan else phases.restore
     act(site, name, yes=yes, keep_new_rows=keep_new_rows)
 
 
@@ -598,9 +585,7 @@ def migration(
     if new:
         migration_operation.new(site, new)
     elif plan:
-        from .operations import plan as planning
-
-        planning.reverse(site, reverse, as_document=json)
+        _plans().reverse(site, reverse, as_document=json)
     else:
         migration_operation.reverse(site, reverse, yes=yes)
 
@@ -633,9 +618,7 @@ def lock_release(
     from .operations import lock as lock_operation
 
     if plan:
-        from .operations import plan as planning
-
-        planning.lock_release(site, reason, force, as_document=json)
+        _plans().lock_release(site, reason, force, as_document=json)
     else:
         lock_operation.release(site, reason, force)
 
@@ -773,9 +756,7 @@ def monitor(
     length = duration("--for", for_)
     between = duration("--every", every) if every else 0
     if plan:
-        from .operations import plan as planning
-
-        act = planning.monitor_install if install else planning.monitor_uninstall
+        act = _plans().monitor_install if install else _plans().monitor_uninstall
         act(site, as_document=json)
     elif install:
         monitor_timer.install(site)
@@ -785,6 +766,13 @@ def monitor(
         monitor_timer.status(site, as_document=json)
     else:
         monitor_operation.monitor(site, length, between, only_changes=changes, as_document=json)
+
+
+def _plans() -> ModuleType:
+    """What each task would do; read for --plan only, for it takes as long as all of the rest."""
+    from .operations import plan
+
+    return plan
 
 
 def _data(value: str) -> str | None:

@@ -95,6 +95,10 @@ class Origins:
         self.assigned: dict[Keys, str] = {}  # keys below `site:`, and what a person typed
         self._own: tuple[Keys, Any] = ((), {})  # of one server: where it stands, and what it is
 
+    def __deepcopy__(self, memo: object) -> Origins:
+        """Invoke copies what a task is called with; a command's settings come from one place."""
+        return self
+
     def lay_over(self, keys: Keys, own: Any) -> None:
         """Learn that what stands at these keys was laid over the site's settings."""
         self._own = (keys, own)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, model_validator
+from typing_extensions import Self
 
 
 def plain(value: Any) -> Any:
@@ -22,6 +23,10 @@ class Model(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", validate_default=True, strict=True, allow_inf_nan=False
     )
+
+    def __deepcopy__(self, memo: object = None) -> Self:
+        """Invoke copies what a task is called with; what is frozen needs no copy."""
+        return self
 
     @model_validator(mode="before")
     @classmethod

@@ -14,7 +14,8 @@ class Document(BaseModel):
     bytes. `command` is the task, with its option, that prints it; its schema is named after that.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Most commands print none or one of them: each is prepared when it is first made.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
     command: ClassVar[str] = ""
 
     def show(self) -> None:

@@ -12,7 +12,7 @@ from .report import Outcome
 class Piece(BaseModel):
     """A part of a document; the same holds for it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class ContainerState(Piece):
