@@ -125,7 +125,7 @@ def _compose_file(server: Server) -> bytes:
     """The site's own; where no check is made sooner at the start, it is made more often."""
     text = (SITE / "docker-compose.yml").read_text()
     if not server.flavour.has_start_interval:
-        text = text.replace("      start_interval: 500ms\n", "").replace(": 2s\n", ": 1s\n", 1)
+        text = text.replace("      start_interval: 500ms\n", "").replace(": 5s\n", ": 1s\n", 1)
     return text.encode()
 
 

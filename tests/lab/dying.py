@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from fabfile import interrupts
@@ -59,9 +59,10 @@ RUN: dict[str, Callable[[Site], None]] = {
 }
 
 
-def steps_of(task: str) -> list[tuple[type[Phase], int, str]]:
+@cache
+def steps_of(task: str) -> tuple[tuple[type[Phase], int, str], ...]:
     """Phase, number and title of every step, without contacting anything."""
-    return list(_steps(task))
+    return tuple(_steps(task))
 
 
 def _steps(task: str) -> Iterator[tuple[type[Phase], int, str]]:

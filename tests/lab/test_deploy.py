@@ -36,7 +36,7 @@ def _plain_production(lab: None) -> None:
 @pytest.fixture
 def under_load() -> Iterator[Callable[[], LoadResult]]:
     """A load of sixteen visitors around a test; call it to end it and see the figures."""
-    load = Load(rate=100, most_seconds=300).start()
+    load = Load(rate=50, most_seconds=300).start()
     yield load.stop
     load.stop()
 

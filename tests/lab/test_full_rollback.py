@@ -35,7 +35,7 @@ def _plain_production(lab: None) -> None:
 @pytest.fixture
 def writing() -> Iterator[Load]:
     """Visitors of whom every sixth request writes."""
-    load = Load(rate=100, most_seconds=300, mix=WRITES).start()
+    load = Load(rate=50, most_seconds=300, mix=WRITES).start()
     yield load
     load.stop()
 

@@ -45,7 +45,7 @@ def _plain_production(second: LabServer) -> None:
 @pytest.fixture
 def loads() -> Iterator[list[Load]]:
     """Visitors on both servers."""
-    both = [Load(rate=40, visitors=8, port=s.https_port, most_seconds=400) for s in (HERE, SECOND)]
+    both = [Load(rate=20, visitors=8, port=s.https_port, most_seconds=400) for s in (HERE, SECOND)]
     yield [load.start() for load in both]
     for load in both:
         load.stop()

@@ -120,7 +120,7 @@ def test_it_brings_the_site_back(fab: Fab, deployed: str, breaking: str) -> None
     former = release_of(done)
     assert former != deployed
     assert live()[1] == former
-    load = Load(rate=60, most_seconds=60).start()
+    load = Load(rate=30, most_seconds=60).start()
     running = lab_server.run("docker ps --format '{{.Names}}'").stdout.split()
     assert {NGINX, "1001-stories-db"} < set(running)
     assert f"1001-stories-app-{colour}" not in running
