@@ -170,7 +170,8 @@ def _section(found: list[Measured], times: int) -> Section:
         "(RFC 9113, 6.8). "
         "Streams: those that were ended, of all that were begun: an old worker ends them after "
         f"nginx.worker_shutdown_timeout, {SHUTDOWN} s here. Each comes again by itself; "
-        "silence is the longest on one of them."
+        "silence is the longest on one of them; its visitor comes again in the same crowd as those "
+        "whose slowest answer is beside it."
     ]
     if words:
         notes.append(f"Failed: {words}.")
@@ -191,6 +192,7 @@ def _section(found: list[Measured], times: int) -> Section:
             "failed",
             "resent",
             "streams cut",
+            "slowest answer",
             "silence",
         ),
         rows=[_row(one) for one in found],
@@ -216,5 +218,6 @@ def _row(one: Measured) -> list[str]:
         f"{tally.failed}",
         f"{tally.resent}",
         f"{tally.cut} of {tally.streams}",
+        seconds([tally.slowest]),
         seconds([max(tally.silences)]) if tally.silences else "none",
     ]

@@ -24,12 +24,14 @@ class Tally:
     streams: int = 0
     cut: int = 0
     failures: Counter[str] = field(default_factory=Counter)
+    slowest: float = 0.0  # seconds until a good answer
     last: dict[str, float] = field(default_factory=dict)  # by release, seconds since the epoch
     silences: list[float] = field(default_factory=list)  # of streams that came again, in seconds
 
-    def good(self, release: str) -> None:
-        """Count a good answer."""
+    def good(self, release: str, seconds: float) -> None:
+        """Count a good answer, and how long it took."""
         self.answered += 1
+        self.slowest = max(self.slowest, seconds)
         self.last[release] = time.time()
 
     def fail(self, words: str, requests: int = 1) -> None:

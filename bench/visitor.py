@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import ssl
+import time
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
@@ -92,6 +93,7 @@ class Visitor(Protocol):
 
 async def errand(visitor: Visitor, path: str, tally: Tally) -> None:
     """Ask once, as a browser does: what was not taken is sent again."""
+    began = time.monotonic()
     try:
         answers = await _taken(visitor, path, tally)
     except (OSError, asyncio.TimeoutError, BrokenOff, Closed) as error:
@@ -101,7 +103,7 @@ async def errand(visitor: Visitor, path: str, tally: Tally) -> None:
     tally.resent += visitor.at_once - len(answers)
     for answer in answers:
         if answer.status == 200:
-            tally.good(answer.release)
+            tally.good(answer.release, time.monotonic() - began)
         else:
             tally.fail(f"{answer.status}")
 

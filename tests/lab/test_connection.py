@@ -165,7 +165,7 @@ def test_no_file_turns_host_key_checking_off() -> None:
         path
         for path in ROOT.rglob("*")
         if path.is_file()
-        and not {".git", ".venv", ".mypy_cache", ".ruff_cache"} & set(path.parts)
+        and not {".git", ".venv", ".mypy_cache", ".ruff_cache", "__pycache__"} & set(path.parts)
         and wanted in path.read_text(errors="replace")
     ]
     assert found == []
