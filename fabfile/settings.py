@@ -333,7 +333,7 @@ class Migration(Model):
     batch_above: int = Field(
         50_000, ge=1, le=1_000_000_000, description="rows above which it goes in batches"
     )
-    batch_size: int = Field(2_000, ge=1, le=1_000_000, description="rows in a batch")
+    batch_size: int = Field(1_000, ge=1, le=1_000_000, description="rows in a batch")
 
 
 class Limits(Model):

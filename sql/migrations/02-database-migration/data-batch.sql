@@ -1,5 +1,5 @@
 -- Data, one batch of a large table: rows and their map together, committed together.
--- Locks: the batch's rows, for some 40 ms at 2,000 rows. Rows that somebody has locked are left
+-- Locks: the batch's rows, for some 40 ms at 1,000 rows. Rows that somebody has locked are left
 -- for a later batch; the last pass, data.sql, waits for them.
 WITH picked AS (
     SELECT {{ id }} AS id FROM {{ users }}
