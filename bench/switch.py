@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from lab import server as lab
 from lab.places import Server
 from lab.website import fetch
 
@@ -35,6 +36,10 @@ LONG_RATES: dict[Manner, float] = {"kept": 2_000.0, "new": 250.0, "h2": 2_000.0}
 MILLION = 1_000_000
 MOST_SECONDS = 1_800.0  # of one setting
 RELOAD = "nginx -s reload"
+# What nginx says of the requests that failed, without their numbers, each with its count.
+NGINX_SAYS = """docker logs --since {since} 1001-stories-nginx 2>&1 >/dev/null \
+    | grep -oE '\\[(warn|error|crit|alert)\\] [^,]*' | sed -E 's/[0-9]+#[0-9]+: |\\*[0-9]+ //g' \
+    | sort | uniq -c | sort -rn | head -n 4"""
 STEP = "switch visitors"
 SHORT = f"--set=nginx.worker_shutdown_timeout={SHUTDOWN}"
 
@@ -46,6 +51,8 @@ class Measured:
     :param lasts: of each switch, seconds from the reload to the last answer by the old release.
     :param steps: of each switch, seconds of the whole step, with its test and its proof.
     :param rate: requests a second that were answered.
+    :param late: of each request that failed, seconds since the reload before it.
+    :param said: what nginx's error log has of this time, where requests failed.
     """
 
     manner: Manner
@@ -54,6 +61,8 @@ class Measured:
     steps: tuple[float, ...]
     tally: Tally
     rate: float
+    late: tuple[float, ...] = ()
+    said: tuple[str, ...] = ()
 
 
 def measure(asked: Asked) -> Section:
@@ -75,7 +84,7 @@ def measure(asked: Asked) -> Section:
             + ", ".join(f"{last:.2f} s" for last in found[-1].lasts)
         )
         if tally.failures:
-            say(f"  {tally.words()}")
+            say(f"  {_failed(found[-1])}")
     return _section(found, times)
 
 
@@ -139,7 +148,8 @@ def _under(
 
     :param times: so many switches, or as many as the load's requests take.
     """
-    lasts, steps = list[float](), list[float]()
+    lasts, steps, reloads = list[float](), list[float](), list[float]()
+    arrived = time.time()
     end = time.monotonic() + MOST_SECONDS
     with Crowd(manner, number, rate=load.rate, streams=STREAMS, paths=load.paths) as crowd:
         time.sleep(2)
@@ -151,17 +161,26 @@ def _under(
                 raise BenchError("the visitors have left by themselves")
             lasts.append(max(0.0, crowd.tally.last.get(left, reloaded) - reloaded))
             steps.append(step)
+            reloads.append(reloaded)
             if time.monotonic() > end:
                 break
         rate = (crowd.tally.answered - before) / (time.monotonic() - began)
-    return Measured(manner, number, tuple(lasts), tuple(steps), crowd.tally, rate)
+    tally = crowd.tally
+    late = tuple(at - max([r for r in reloads if r <= at] or [at]) for at in tally.failed_at)
+    said = _nginx_says(arrived) if tally.failed else ()
+    return Measured(manner, number, tuple(lasts), tuple(steps), tally, rate, late, said)
+
+
+def _nginx_says(since: float) -> tuple[str, ...]:
+    text = lab.run(NGINX_SAYS.format(since=int(since)), timeout=300).stdout
+    return tuple(" ".join(line.split()) for line in text.splitlines())
 
 
 def _section(found: list[Measured], times: int) -> Section:
     failed = sum(one.tally.failed for one in found)
     answered = sum(one.tally.answered for one in found)
     resent = sum(one.tally.resent for one in found if one.manner != "h2")
-    words = "; ".join(one.tally.words() for one in found if one.tally.failures)
+    broken = [one for one in found if one.tally.failed]
     switches = sum(len(one.lasts) for one in found)
     notes = [
         f"{answered:,} requests in all, over {switches} switches. Resent: a kept connection was "
@@ -173,8 +192,7 @@ def _section(found: list[Measured], times: int) -> Section:
         "silence is the longest on one of them; its visitor comes again in the same crowd as those "
         "whose slowest answer is beside it."
     ]
-    if words:
-        notes.append(f"Failed: {words}.")
+    notes += [_failed(one) for one in broken]
     return Section(
         title="The switch",
         text="Visitors at a steady pace, while `rollback --to` takes all of them to the other "
@@ -202,6 +220,14 @@ def _section(found: list[Measured], times: int) -> Section:
         ],
         times=times,
         notes=notes,
+    )
+
+
+def _failed(one: Measured) -> str:
+    spread = f"{min(one.late):.1f} to {max(one.late):.1f} s after the reload before"
+    return (
+        f"Failed, {MANNERS[one.manner]}, {one.connections} connections: {one.tally.words()}; "
+        f"{spread}. nginx says: {'; '.join(one.said) or 'nothing'}."
     )
 
 

@@ -23,6 +23,7 @@ class Tally:
     resent: int = 0
     streams: int = 0
     cut: int = 0
+    failed_at: list[float] = field(default_factory=list)  # seconds since the epoch
     failures: Counter[str] = field(default_factory=Counter)
     slowest: float = 0.0  # seconds until a good answer
     last: dict[str, float] = field(default_factory=dict)  # by release, seconds since the epoch
@@ -37,6 +38,7 @@ class Tally:
     def fail(self, words: str, requests: int = 1) -> None:
         """Count requests that failed."""
         self.failed += requests
+        self.failed_at += [time.time()] * requests
         if words in self.failures or len(self.failures) < KEPT:
             self.failures[words] += requests
 
