@@ -37,7 +37,7 @@ MILLION = 1_000_000
 MOST_SECONDS = 1_800.0  # of one setting
 # 1,024 requests at once. Found in nginx's log: it waited its five seconds for a connection, in the
 # seconds after a reload, and in another run, with a listening queue of 2,048 in the app, most of
-# them before the first. The app's 500s are its own time limits. Only where a long load is asked for.
+# them before the first. The app's 500s are its own time limits. Only a long load is so many.
 CROWDED: tuple[Manner, int] = ("h2", 256)
 MISSED = (
     "1,024 requests at once are more than this machine takes, before any switch too: nginx waits "
