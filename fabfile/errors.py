@@ -83,6 +83,10 @@ class ServerUnreachable(DeployError):
     """No SSH session: name, network, host key or sign-in."""
 
 
+class ConnectionLost(ServerUnreachable):
+    """There was a session, and it went while something was under way."""
+
+
 class HostKeyRefused(ServerUnreachable):
     """The server answers, but is not known, or is not who it was."""
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import paramiko
 from fabric import Connection
@@ -26,6 +26,7 @@ from .. import interrupts
 from ..commands.docker import may_change_containers
 from ..errors import (
     CommandFailed,
+    ConnectionLost,
     DeployError,
     HostKeyRefused,
     Interrupted,
@@ -42,6 +43,7 @@ from .transcript import Entry
 
 # What the engine says when `docker exec` did not come to start the program at all.
 NOT_BEGUN = "OCI runtime exec failed"
+Done = TypeVar("Done")
 AGAIN = (1.0, 3.0)  # seconds between the tries to sign in again, once there was a session
 
 
@@ -83,7 +85,7 @@ class Server:
     ) -> None:
         self.settings = settings
         self.console = console or Console()
-        self.connection = prepared(settings.ssh, connection)
+        self.connection = prepared(settings.ssh, connection, self.open)
         self._given = connection is not None
         self._guard = threading.Lock()
         self._was_open = False
@@ -144,7 +146,7 @@ class Server:
             if self._refused(error):
                 raise DeployError(f"{what} failed on {self}", evidence=str(error)) from None
             self.connection.close_if_still(transport)  # else whoever is next would go on with it
-            raise ServerUnreachable(
+            raise ConnectionLost(
                 f"the connection to {self} was lost during: {what}",
                 evidence=f"{type(error).__name__}: {error}",
                 state="unknown from here; the site goes on by itself",
@@ -253,7 +255,7 @@ class Server:
     ) -> paramiko.Channel:
         self.open()
         with self._explaining(shlex.join(argv)):
-            channel: paramiko.Channel = self.connection.transport.open_session(timeout=15)
+            channel = self.connection.create_session()
             if terminal:
                 width, height = terminal
                 channel.get_pty(os.environ.get("TERM") or "xterm", width, height)
@@ -309,9 +311,19 @@ class Server:
         channel = self._sftp.get_channel() if self._sftp else None
         if channel is None or channel.closed:  # closed: the connection was lost and is new
             with self._explaining("opening SFTP"):
-                self._sftp = self.connection.transport.open_sftp_client()
+                self._sftp = self.connection.begin(paramiko.Transport.open_sftp_client)
         assert self._sftp is not None
         return self._sftp
+
+    def _files(self, what: str, act: Callable[[paramiko.SFTPClient], Done]) -> Done:
+        """Do something with files that may be done twice: so it is, where the session was gone."""
+        with self._guard:
+            try:
+                with self._explaining(what):
+                    return act(self.sftp)
+            except ConnectionLost:
+                with self._explaining(what):
+                    return act(self.sftp)
 
     def write(self, path: str, content: str | bytes, mode: int = 0o644) -> None:
         """Write a file whole or not at all: beside, then renamed over.
@@ -321,8 +333,8 @@ class Server:
         data = content.encode() if isinstance(content, str) else content
         beside = f"{path}.{os.getpid()}.new"
         self.console.note(f"      write {path}: {size(len(data))}, mode {mode:04o}", begins=True)
-        with self._guard, self._explaining(f"writing {path}"):
-            sftp = self.sftp
+
+        def write(sftp: paramiko.SFTPClient) -> None:
             try:
                 with contextlib.suppress(FileNotFoundError):
                     sftp.remove(beside)
@@ -335,27 +347,35 @@ class Server:
             except FileNotFoundError:
                 raise DeployError(f"no such folder on {self}: {posixpath.dirname(path)}") from None
 
+        self._files(f"writing {path}", write)
+
     def upload(self, local: Path, path: str) -> None:
         """Send a file whole or not at all; the console shows how far it has come."""
         beside, total = f"{path}.{os.getpid()}.new", local.stat().st_size
         self.console.note(f"      upload {path}: {size(total)}", begins=True)
-        with self._guard, self._explaining(f"uploading {local.name}"):
+
+        def upload(sftp: paramiko.SFTPClient) -> None:
             with self.console.transfer(f"sent {local.name}", total) as seen:
-                self.sftp.put(str(local), beside, callback=lambda done, _: seen(done))
-            self.sftp.posix_rename(beside, path)
+                sftp.put(str(local), beside, callback=lambda done, _: seen(done))
+            sftp.posix_rename(beside, path)
+
+        self._files(f"uploading {local.name}", upload)
 
     def read(self, path: str) -> str | None:
         """A text file's content; None where there is none."""
         self.console.note(f"      read {path}", begins=True)
-        with self._guard, self._explaining(f"reading {path}"):
+
+        def read(sftp: paramiko.SFTPClient) -> str | None:
             try:
-                with self.sftp.open(path, "r") as handle:
+                with sftp.open(path, "r") as handle:
                     handle.prefetch()
                     return handle.read().decode(errors="replace")
             except FileNotFoundError:
                 return None
             except PermissionError:
                 raise DeployError(f"no right to read {path} on {self}") from None
+
+        return self._files(f"reading {path}", read)
 
     def make_folders(self, *paths: str, mode: str = "0755") -> None:
         """`mkdir -p`, with the permission bits for the last part."""
@@ -373,7 +393,9 @@ class Server:
         self.open()
         with contextlib.ExitStack() as stack:
             with self._explaining(f"forwarding to {host}:{port}"):
-                local = stack.enter_context(forwarded(self.connection.transport, host, port))
+                local = self.connection.begin(
+                    lambda transport: stack.enter_context(forwarded(transport, host, port))
+                )
             yield local
 
 

@@ -112,20 +112,25 @@ class Database:
             " WHERE name = 'client_connection_check_interval'"
         )
         container = self.container
-        about = About(self.server.connection.transport, container.id, begin)
         with contextlib.ExitStack() as end:
-            if rested := self._rest.take(about):
-                wire: Wire = rested.wire
-                end.push(rested.end.pop_all())
-            else:
+
+            def begun() -> Wire:
+                end.close()
                 wire = self._open(container, statement_limit + 30, end)
-            session = Session(wire, self.server.console)
-            if not rested:
-                session.execute(begin)
-                session.only_asked = True
+                Session(wire, self.server.console).execute(begin)
+                return wire
+
+            if rested := self._rest.take(self._about(container, begin)):
+                end.push(rested.end.pop_all())
+                session = Session(rested.wire, self.server.console, begun)
+            else:
+                session = Session(begun(), self.server.console)
             yield session
-            if session.only_asked and isinstance(wire, ForwardedWire) and not self._name:
-                self._rest.put(about, wire, end.pop_all())
+            if session.only_asked and isinstance(session.wire, ForwardedWire) and not self._name:
+                self._rest.put(self._about(container, begin), session.wire, end.pop_all())
+
+    def _about(self, container: Container, begin: str) -> About:
+        return About(self.server.connection.transport, container.id, begin)
 
     @property
     def _may_write(self) -> str:

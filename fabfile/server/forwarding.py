@@ -76,8 +76,9 @@ def _carry(client: socket.socket, channel: paramiko.Channel) -> None:
     with contextlib.suppress(OSError):
         client.shutdown(socket.SHUT_RDWR)  # the server's side is done; wakes the other thread
     outward.join()
-    channel.close()
     client.close()
+    with contextlib.suppress(OSError, EOFError):  # the session may have gone
+        channel.close()
 
 
 def _outward(client: socket.socket, channel: paramiko.Channel) -> None:

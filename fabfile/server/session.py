@@ -6,8 +6,9 @@ import contextlib
 import logging
 import socket
 import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import paramiko
 from fabric import Connection
@@ -19,6 +20,8 @@ from .host_keys import check_host_keys
 from .keys import refuse_unusable_keys
 from .runner import QuickRunner
 
+Opened = TypeVar("Opened")
+
 logging.getLogger("paramiko").addHandler(logging.NullHandler())  # we say it in our own words
 
 
@@ -27,15 +30,43 @@ class Session(Connection):  # type: ignore[misc]  # fabric has no types
 
     Two that sign in at once do it over each other: one of them then speaks on a session that the
     server has not let in yet, which ends it.
+
+    :param ensure_open: signs in where there is no session, or none any more.
     """
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        self._set(turn=threading.RLock())  # Fabric's own way round its settings by attribute
+    def __init__(self, *arguments: Any, ensure_open: Callable[[], None], **options: Any) -> None:
+        # Fabric's own way round its settings by attribute
+        self._set(turn=threading.RLock(), ensure_open=ensure_open)
         super().__init__(*arguments, **options)
 
     def open(self) -> Any:
         with self.turn:
             return super().open()
+
+    def create_session(self) -> paramiko.Channel:
+        """A channel for one command; Fabric's runner asks for it."""
+        ask = super().create_session  # which speaks to whatever session there is
+        return self.begin(lambda _: cast("paramiko.Channel", ask()))
+
+    def begin(self, opened: Callable[[paramiko.Transport], Opened]) -> Opened:
+        """Open something on the session, and on a new one where it turns out to be gone.
+
+        A router that has forgotten a connection tells neither end of it. Until a channel is open
+        nothing has been sent, so nothing can happen twice.
+
+        :raises paramiko.ChannelException: the server refuses the channel.
+        :raises ServerUnreachable: there is no new session either.
+        """
+        self.ensure_open()
+        transport = self.transport
+        try:
+            return opened(transport)
+        except paramiko.ChannelException:
+            raise
+        except (paramiko.SSHException, EOFError, OSError):
+            self.close_if_still(transport)
+            self.ensure_open()
+            return opened(self.transport)
 
     def close_if_still(self, transport: paramiko.Transport | None) -> None:
         """End the session, unless another thread has opened a new one since."""
@@ -44,10 +75,11 @@ class Session(Connection):  # type: ignore[misc]  # fabric has no types
                 self.close()
 
 
-def prepared(ssh: Ssh, given: Connection | None) -> Session:
+def prepared(ssh: Ssh, given: Connection | None, ensure_open: Callable[[], None]) -> Session:
     """A connection of our own, not opened yet.
 
     :param given: Fabric's, from `-H`; without it `ssh.host` is used.
+    :param ensure_open: as in `Session`.
     """
     config = Config()  # a config of its own: connections that share one leak keys
     config.runners.remote = QuickRunner
@@ -59,6 +91,7 @@ def prepared(ssh: Ssh, given: Connection | None) -> Session:
     kwargs.setdefault("auth_timeout", ssh.connect_timeout)
     kwargs.setdefault("channel_timeout", ssh.connect_timeout)  # paramiko's own is an hour
     connection = Session(
+        ensure_open=ensure_open,
         host=given.original_host if given is not None else ssh.host,
         user=given.user if given is not None else None,
         port=given.port if given is not None else None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import select
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import psycopg2
@@ -113,11 +114,16 @@ class Session:
     """One database session: autocommit, so that BEGIN and COMMIT stand in the SQL itself.
 
     :param console: whose full log has each statement, without the values in it.
+    :param anew: makes another wire, for one that has rested: it may be gone, and nobody knows
+        before it is asked.
     """
 
-    def __init__(self, wire: Wire, console: Console) -> None:
-        self._wire = wire
+    def __init__(
+        self, wire: Wire, console: Console, anew: Callable[[], Wire] | None = None
+    ) -> None:
+        self.wire = wire
         self._console = console
+        self._anew = anew
         self.only_asked = True  # nothing of it stays in the session: no transaction, no lock
 
     def execute(self, sql: str) -> None:
@@ -125,6 +131,7 @@ class Session:
 
         :raises DatabaseError: with PostgreSQL's own words; an open transaction is rolled back.
         """
+        self._be_alive()
         self.only_asked = False
         self._send(sql)
 
@@ -133,20 +140,41 @@ class Session:
 
         :raises DatabaseError: as `execute`.
         """
+        self._be_alive()
         self.only_asked = False
         return int(self._send(sql) or 0)
 
     def query(self, sql: str) -> list[dict[str, Any]]:
         """Run one SELECT, or one statement with RETURNING.
 
+        The first SELECT in a session that had rested, and was lost with it, is sent again.
+
         :returns: its rows by column name, with JSON's types: a time is text.
         :raises DatabaseError: as `execute`.
         """
-        answer = self._send(
+        if not sql.lstrip().upper().startswith("SELECT"):
+            self._be_alive()
+        answer = self._ask(
             f"WITH answer AS ({sql}\n) SELECT coalesce(json_agg(answer), '[]')::text FROM answer"
         )
         rows: list[dict[str, Any]] = json.loads(answer)
         return rows
+
+    def _be_alive(self) -> None:
+        """Before a text that must not be sent twice: ask a session that has rested."""
+        if self._anew:
+            self._ask("SELECT 1")
+
+    def _ask(self, sql: str) -> str:
+        """Send a text that may be sent twice."""
+        anew, self._anew = self._anew, None
+        try:
+            return self._send(sql)
+        except DatabaseError as error:
+            if error.code or anew is None:
+                raise
+            self.wire = anew()
+            return self._send(sql)
 
     def take_advisory_lock(self, name: str) -> None:
         """Hold a lock by name until this session ends.
@@ -167,10 +195,10 @@ class Session:
     def _send(self, sql: str) -> str:
         try:
             with transcript.sql(self._console, sql):
-                return self._wire.send(sql)
+                return self.wire.send(sql)
         except DatabaseError as error:
             with contextlib.suppress(DatabaseError):
-                self._wire.roll_back()
+                self.wire.roll_back()
                 if error.code == LOCK_TIMED_OUT:
                     holders = _told(json.loads(self._holders()))
                     error.evidence += f"\nwith an open transaction and locks:\n{holders}"
@@ -178,7 +206,7 @@ class Session:
             raise
 
     def _holders(self) -> str:
-        return self._wire.send(
+        return self.wire.send(
             f"WITH answer AS ({_HOLDERS}) SELECT coalesce(json_agg(answer), '[]')::text FROM answer"
         )
 

@@ -67,6 +67,10 @@ def swap_back(site: Site, kept: str) -> str:
     return Swap(site, kept, "kept").run(datetime.now(timezone.utc).strftime(STAMP))
 
 
+class LostBefore(DeployError):
+    """The session was lost, and what it was about to do is not done."""
+
+
 class Swap:
     """One database taking the live one's place.
 
@@ -88,6 +92,12 @@ class Swap:
         :returns: that name.
         :raises DeployError: it could not be done; the live database is as it was.
         """
+        try:
+            return self._swapped(stamp)
+        except LostBefore:  # the database itself has said that it was not done
+            return self._swapped(stamp)
+
+    def _swapped(self, stamp: str) -> str:
         maintenance = self.live.maintenance
         with maintenance.session(self.site.release) as session:
             session.take_advisory_lock(LOCK)
@@ -209,7 +219,8 @@ class Swap:
             ]
         if cutter.done() and cutter.exception():
             evidence.append(f"sessions could not be ended: {cutter.exception()}")
-        return DeployError(
+        made = DeployError if error.code else LostBefore
+        return made(
             f"the database {self.coming} could not take the place of {self.name}",
             evidence="\n".join(evidence),
             state=f"{self.name} is as it was; {self.coming} is there still",

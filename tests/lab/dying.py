@@ -12,7 +12,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache, partial
@@ -133,7 +132,6 @@ def _end_sessions(before: str) -> None:
     lab_server.run(
         f"{before} pkill -KILL -u ubuntu -f '^sshd(-session)?: ubuntu' || true", user="root"
     )
-    time.sleep(0.05)
 
 
 def _ctrl_c(step: Step) -> None:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import socket
+import struct
+import threading
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,6 +17,7 @@ import pytest
 from fabfile.errors import DeployError, ServerUnreachable
 from fabfile.report.console import Console
 from fabfile.server.connection import Server
+from fabfile.server.database import Database
 from fabfile.settings import Settings
 from fabfile.site import Site
 from lab import server as lab_server
@@ -151,6 +157,106 @@ def test_a_command_that_is_cut_under_way_has_not_answered_nothing(
                 )
     assert server.run(["echo", "alive"]).text == "alive"
     server.close()
+
+
+class Router:
+    """On the way to the lab's server; it can forget the connections that go through it.
+
+    As one that translates addresses does after a quiet hour: neither end hears of it, and what is
+    sent next on one of them meets a reset.
+    """
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._ways: list[tuple[socket.socket, socket.socket]] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def forget(self) -> None:
+        for _, server in self._ways:
+            with contextlib.suppress(OSError):
+                server.shutdown(socket.SHUT_RDWR)
+        self._ways = []
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                server = socket.create_connection(("127.0.0.1", HERE.ssh_port))
+                self._ways.append((client, server))
+                for way in ((client, server), (server, client)):
+                    threading.Thread(target=self._carry, args=way, daemon=True).start()
+
+    def _carry(self, here: socket.socket, there: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := here.recv(65536):
+                there.sendall(data)
+            return  # the end of one side is not passed on
+        linger = struct.pack("ii", 1, 0)  # closed with a reset
+        here.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        here.close()
+
+
+@pytest.fixture
+def router() -> Iterator[Router]:
+    router = Router()
+    yield router
+    router.close()
+
+
+@pytest.fixture
+def behind(router: Router, settings: Settings, known_hosts: Path) -> Iterator[Site]:
+    """The lab's site as an operator behind that router sees it."""
+    user = HERE.host.partition("@")[0]
+    ssh = {
+        "host": f"{user}@127.0.0.1:{router.port}",
+        "known_hosts": str(known_hosts),
+        "accept_new_host_key": True,
+    }
+    changed = settings.model_copy(update={"ssh": settings.ssh.model_copy(update=ssh)})
+    site = Site(changed, Server(changed), Console())
+    site.server.open()
+    yield site
+    site.server.close()
+
+
+def test_what_comes_after_an_unnoticed_loss_is_sent_on_a_new_session(
+    router: Router, behind: Site
+) -> None:
+    server, database = behind.server, behind.database
+    path = "/tmp/after-a-loss"
+    server.write(path, "before")
+    database.people()
+    acts: dict[str, Callable[[], object]] = {
+        "a command": lambda: server.run(["cat", path]).text,
+        "a script that is heard": lambda: server.run(["cat", path], on_text=print).text,
+        "a feed": lambda: server.feed(["cat"], io.BytesIO(b"before")).text,
+        "a file that is read": lambda: server.read(path),
+        "a file that is written": lambda: server.write(path, "before"),
+        "a question to a rested session": lambda: str(database.people().users),
+        "a statement in a rested session": lambda: _execute(database),
+        "a page over a forwarded port": lambda: _status(behind),
+    }
+    before = {name: act() for name, act in acts.items()}
+    for name, act in acts.items():
+        router.forget()
+        assert server.connection.is_connected, "the loss was noticed"
+        assert act() == before[name], name
+
+
+def _execute(database: Database) -> None:
+    with database.session() as session:
+        session.execute("SELECT 1")
+    database.people()  # another rests again
+
+
+def _status(site: Site) -> int:
+    with site.live.inside() as visitor:
+        return visitor.ask("/login").status
 
 
 def _wait_until_lost(server: Server) -> None:

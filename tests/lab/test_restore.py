@@ -19,12 +19,14 @@ from fabfile.report.console import Console
 from fabfile.server import swap
 from fabfile.server.backup import Backup
 from fabfile.server.connection import Server
+from fabfile.server.database import Database
 from fabfile.server.forwarding import ForwardingRefused
 from fabfile.server.kept import kept_by, kept_databases, sweep_candidates
 from fabfile.server.loss import TableLoss
 from fabfile.server.migration_log import MigrationLog, standing
 from fabfile.server.migrations import Migrations
 from fabfile.server.new_rows import NewRow, NewRows
+from fabfile.server.numbers import keep_numbers
 from fabfile.server.restore import Restore
 from fabfile.server.snapshot import table_counts
 from fabfile.server.sql_session import DatabaseError, Session, explained
@@ -456,6 +458,24 @@ def test_an_answer_that_is_lost_is_settled_by_asking_which_is_which(
     monkeypatch.setattr(Session, "execute", lost(arrives=True))
     kept = restore.swap(candidate)
     assert names(scratch) == ["scratch", kept]
+
+
+def test_a_connection_that_goes_just_before_the_renames_comes_again(
+    scratch: Scratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    restore = Restore(scratch.site, backed_up(scratch))
+    candidate = restore.build()
+    cuts = [True]
+
+    def and_cut(used: Database, target: Database) -> None:
+        keep_numbers(used, target)
+        if cuts:
+            cuts.pop()
+            lab_server.run("pkill -KILL -u ubuntu -f '^sshd(-session)?: ubuntu'", user="root")
+
+    monkeypatch.setattr(swap, "keep_numbers", and_cut)
+    kept = restore.swap(candidate)
+    assert names(scratch) == ["scratch", kept] and not cuts
 
 
 def test_nobody_else_swaps_meanwhile(scratch: Scratch) -> None:
