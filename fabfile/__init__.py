@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from invoke.collection import Collection
 
-from . import bytecode as bytecode  # before all others
-from . import usage
+from . import (
+    quick_start,  # before all others
+    usage,
+)
 from .errors import BadSettings
 from .tasks_base import newcomer_task, site_task
 
@@ -818,6 +820,7 @@ ns.add_collection(Collection("lock", lock_status, lock_release))
 
 def _executor(*given: Any) -> Executor:
     """What runs tasks; both programs make it when the command line has been read."""
+    quick_start.begin()
     from .executor import Executor
 
     return Executor(*given)

@@ -22,7 +22,7 @@ import paramiko
 from fabric import Connection
 from invoke.exceptions import CommandTimedOut
 
-from .. import interrupts
+from .. import interrupts, quick_start
 from ..commands.docker import may_change_containers
 from ..errors import (
     CommandFailed,
@@ -116,6 +116,7 @@ class Server:
                 self._sign_in()
 
     def _sign_in(self) -> None:
+        quick_start.end()
         self.console.note(f"      connecting to {self}", begins=True)
         for pause in AGAIN if self._was_open else ():
             try:
