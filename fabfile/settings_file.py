@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -262,7 +261,7 @@ def _explained(error: yaml.YAMLError, name: str) -> str:
 
 
 def _short(path: Path) -> str:
-    """The file as a person finds it from here; of a link, the file that it leads to."""
+    """The file as a person finds it; of a link, the file that it leads to."""
     real = path.expanduser().resolve()
-    here = os.path.relpath(real)
-    return str(real) if here.startswith("../..") else here
+    here = Path.cwd()
+    return str(real.relative_to(here) if real.is_relative_to(here) else real)
