@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import fcntl
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,12 +68,14 @@ def issue(
 def authority(state: Path = STATE) -> tuple[Issuer, Issuer]:
     """The root and the intermediate, made once; clients trust `ca.pem` alone."""
     root_path, middle_path = state / "ca.pem", state / "intermediate.pem"
-    if not (root_path.exists() and middle_path.exists()):
-        state.mkdir(exist_ok=True)
-        root = _make_issuer("1001 Stories lab root", None)
-        _keep(root_path, root)
-        _keep(middle_path, _make_issuer("1001 Stories lab intermediate", root))
-    return _load(root_path), _load(middle_path)
+    state.mkdir(exist_ok=True)
+    with (state / "ca.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)  # several processes may want it first at once
+        if not (root_path.exists() and middle_path.exists()):
+            root = _make_issuer("1001 Stories lab root", None)
+            _keep(root_path, root)
+            _keep(middle_path, _make_issuer("1001 Stories lab intermediate", root))
+        return _load(root_path), _load(middle_path)
 
 
 def _make_issuer(name: str, parent: Issuer | None) -> Issuer:
