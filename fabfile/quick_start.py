@@ -14,6 +14,7 @@ def begin() -> None:
 
 
 def end() -> None:
-    """Look for garbage from here on, and not among what is there by now."""
-    gc.freeze()
-    gc.enable()
+    """Look for garbage from here on, and not among what is there by now; again: nothing."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
